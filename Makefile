@@ -1,0 +1,60 @@
+# The two commands that a newcomer needs: `make devnet` and `make test`.
+# Each target installs what it is missing (scripts/setup.sh).
+
+SHELL := /bin/bash
+CARGO := ./scripts/cargo
+NODE_BIN := $(CURDIR)/bridge/contracts/node_modules/@foundry-rs
+TOOLS := $(NODE_BIN)/forge-linux-amd64/bin:$(NODE_BIN)/anvil-linux-amd64/bin:$(NODE_BIN)/cast-linux-amd64/bin
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/mooring/target
+export PATH := $(TOOLS):$(PATH)
+MOORING := $(CARGO_TARGET_DIR)/debug/mooring
+DENY_VERSION := 0.20.2
+DENY := $(HOME)/.cache/mooring/tools/bin/cargo-deny
+
+.PHONY: help setup build devnet devnet-down test test-rust test-contracts lint fmt bench artifacts vectors
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: ## Install what is missing
+	@./scripts/setup.sh
+
+build: setup ## Build the `mooring` binary
+	$(CARGO) build --locked -p mooring
+
+devnet: build ## L1, contracts, 4 validators and 4 relayers, on this machine
+	$(MOORING) testnet up
+
+devnet-down: ## Stop the devnet that runs in the background
+	$(MOORING) testnet down
+
+test: test-contracts test-rust ## Everything, under 30 minutes on 2 cores
+
+test-contracts: setup ## Solidity: format, unit, fuzz and invariant tests, stale artifacts
+	cd bridge/contracts && npm test
+
+test-rust: setup ## Rust: unit, property, integration and end-to-end tests
+	$(CARGO) test --locked --workspace
+	@command -v cometbft >/dev/null || echo "skipped: CometBFT as an external engine (no cometbft on PATH; Go is optional)"
+
+lint: setup $(DENY) ## Formatting, clippy, docs, bans, licences, sources
+	cargo fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	$(DENY) --offline --log-level error check bans licenses sources
+
+$(DENY):
+	cargo install --quiet --locked --root $(HOME)/.cache/mooring/tools cargo-deny@$(DENY_VERSION)
+
+fmt: setup ## Format Rust and Solidity
+	cargo fmt --all
+	cd bridge/contracts && forge fmt
+
+bench: build ## Figures of the devnet (docs/figures.md says how they were taken)
+	$(CARGO) run --locked -p mooring-testnet --example bench --
+
+artifacts: setup ## Write the committed ABI and bytecode again
+	cd bridge/contracts && node tools/artifacts.mjs
+
+vectors: setup ## Write bridge/vectors.json again
+	UPDATE_VECTORS=1 $(CARGO) test --locked -p mooring-bridge vectors

@@ -1,0 +1,141 @@
+//! Nodes over loopback.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mooring_malachite::{
+    Config, EngineError, EngineStatus, Genesis, GenesisValidator, NodeKey, PrivValidatorKey, run,
+};
+use tempfile::TempDir;
+use tendermint_proto::google::protobuf::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::ChainApp;
+use crate::store::MemoryStore;
+
+/// Far more than any step needs on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Node {
+    pub app: ChainApp,
+    pub store: Arc<MemoryStore>,
+    pub config: Config,
+    pub status: watch::Receiver<EngineStatus>,
+    sender: watch::Sender<EngineStatus>,
+    running: Option<(CancellationToken, JoinHandle<Result<(), EngineError>>)>,
+    _home: TempDir,
+}
+
+/// `total` nodes that know each other, of which the first `validators` are in genesis.
+pub fn network(total: u8, validators: u8) -> Vec<Node> {
+    // Bound all at once, so that no two get the same port.
+    let listeners: Vec<_> =
+        (0..total).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let addresses: Vec<String> = listeners
+        .iter()
+        .zip(0..total)
+        .map(|(listener, i)| {
+            let port = listener.local_addr().unwrap().port();
+            let peer = NodeKey::generate(node_seed(i)).peer_id();
+            format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}")
+        })
+        .collect();
+    drop(listeners);
+    (0..total).map(|i| node(i, validators, &addresses)).collect()
+}
+
+fn node_seed(i: u8) -> [u8; 32] {
+    [100 + i; 32]
+}
+
+pub fn validator_key(i: u8) -> PrivValidatorKey {
+    PrivValidatorKey::generate([1 + i; 32])
+}
+
+fn node(i: u8, validators: u8, addresses: &[String]) -> Node {
+    let home = tempfile::tempdir().unwrap();
+    let genesis = Genesis {
+        chain_id: "mooring-test".to_owned(),
+        time: Timestamp { seconds: 1_700_000_000, nanos: 0 },
+        validators: (0..validators)
+            .map(|v| GenesisValidator { pub_key: validator_key(v).public_key(), power: 10 })
+            .collect(),
+        app_state: b"genesis".as_slice().into(),
+    };
+    let mine = usize::from(i);
+    let (listen, _) = addresses[mine].split_once("/p2p/").unwrap();
+    let others = addresses.iter().enumerate().filter(|(j, _)| *j != mine);
+    let config = Config {
+        moniker: format!("node{i}"),
+        listen: listen.to_owned(),
+        peers: others.map(|(_, address)| address.clone()).collect(),
+        block_interval: Duration::from_millis(100),
+        ..Config::new(genesis, home.path())
+    };
+    validator_key(i).save(Path::new(config.validator_key.as_ref().unwrap())).unwrap();
+    NodeKey::generate(node_seed(i)).save(&config.node_key).unwrap();
+    let (sender, status) = watch::channel(EngineStatus::default());
+    Node {
+        app: ChainApp::default(),
+        store: Arc::default(),
+        config,
+        status,
+        sender,
+        running: None,
+        _home: home,
+    }
+}
+
+impl Node {
+    pub fn start(&mut self) {
+        let cancel = CancellationToken::new();
+        let task = tokio::spawn(run(
+            self.config.clone(),
+            Box::new(self.app.clone()),
+            Arc::new(self.app.clone()),
+            self.store.clone(),
+            self.sender.clone(),
+            cancel.clone(),
+        ));
+        self.running = Some((cancel, task));
+    }
+
+    /// Stops the node and waits for it.
+    pub async fn stop(&mut self) -> Result<(), EngineError> {
+        let (cancel, task) = self.running.take().unwrap();
+        cancel.cancel();
+        timeout(PATIENCE, task).await.expect("the node stops in time").unwrap()
+    }
+
+    /// The result of a node that ends by itself.
+    pub async fn ended(&mut self) -> Result<(), EngineError> {
+        let (_cancel, task) = self.running.take().unwrap();
+        timeout(PATIENCE, task).await.expect("the node ends in time").unwrap()
+    }
+
+    pub async fn reaches(&mut self, height: u64) {
+        let reached = self.status.wait_for(|status| status.decided_height >= height);
+        let reached = timeout(PATIENCE, reached).await;
+        let status = *self.sender.borrow();
+        assert!(reached.is_ok(), "{} is at {status:?}, not {height}", self.config.moniker);
+    }
+}
+
+pub async fn all_reach(nodes: &mut [Node], height: u64) {
+    for node in nodes {
+        node.reaches(height).await;
+    }
+}
+
+pub async fn stop_all(nodes: &mut [Node]) {
+    for node in nodes {
+        if node.running.is_some() {
+            node.stop().await.unwrap();
+        }
+    }
+}

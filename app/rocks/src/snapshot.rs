@@ -1,0 +1,49 @@
+//! The database as it was at one moment.
+
+use crate::{ColumnFamily, Db, Error};
+use core::fmt;
+use rocksdb::{DB, ReadOptions, SnapshotWithThreadMode};
+use std::sync::Arc;
+
+/// The database as it was when the snapshot was taken, whatever is written afterwards. Keeps the
+/// database open, and old versions of changed keys on disk, until it is dropped.
+pub struct Snapshot {
+    // Fields drop in this order: the snapshot is released before the database can close.
+    inner: SnapshotWithThreadMode<'static, DB>,
+    db: Arc<Db>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("db", &self.db).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// The database as it is now.
+    pub fn snapshot(self: &Arc<Self>) -> Snapshot {
+        let inner = self.inner.snapshot();
+        #[expect(unsafe_code, reason = "a snapshot that owns its database")]
+        // SAFETY: the snapshot borrows the `DB` inside the `Arc`, which neither moves nor closes
+        // while `Snapshot::db` holds it; no borrow of the longer life leaves `Snapshot`, and its
+        // field order releases the snapshot first.
+        let inner = unsafe {
+            core::mem::transmute::<
+                SnapshotWithThreadMode<'_, DB>,
+                SnapshotWithThreadMode<'static, DB>,
+            >(inner)
+        };
+        Snapshot { inner, db: Arc::clone(self) }
+    }
+}
+
+impl Snapshot {
+    /// The value of `key` at that moment.
+    ///
+    /// # Errors
+    /// The disk fails, or the stored bytes are corrupt.
+    pub fn get(&self, cf: ColumnFamily, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, Error> {
+        let handle = self.db.handle(cf)?;
+        Ok(self.inner.get_cf_opt(&handle, key, ReadOptions::default())?)
+    }
+}

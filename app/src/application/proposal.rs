@@ -1,0 +1,207 @@
+//! Building and executing the blocks of consensus. Nothing here touches committed state.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
+use bytes::Bytes;
+use mooring_abci::proto::abci::{
+    RequestFinalizeBlock, RequestPrepareProposal, RequestProcessProposal,
+};
+use mooring_stf::tx::{self, ConsensusTx};
+use mooring_stf::{
+    BlockError, BlockExecutor, BlockInput, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx,
+    Mode, execute_decoded, fees,
+};
+use rayon::prelude::*;
+use tendermint_proto::google::protobuf::Timestamp;
+
+use super::{Budget, TxSource};
+use crate::store::View;
+
+/// The parts of a consensus block that execution depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Proposed {
+    pub(super) height: i64,
+    /// Whole seconds since 1970.
+    pub(super) seconds: i64,
+    /// Consensus address of the block's builder.
+    pub(super) proposer: Bytes,
+    pub(super) txs: Vec<Bytes>,
+}
+
+impl From<RequestProcessProposal> for Proposed {
+    fn from(request: RequestProcessProposal) -> Self {
+        Self {
+            height: request.height,
+            seconds: seconds(request.time),
+            proposer: request.proposer_address,
+            txs: request.txs,
+        }
+    }
+}
+
+impl From<RequestFinalizeBlock> for Proposed {
+    fn from(request: RequestFinalizeBlock) -> Self {
+        Self {
+            height: request.height,
+            seconds: seconds(request.time),
+            proposer: request.proposer_address,
+            txs: request.txs,
+        }
+    }
+}
+
+fn seconds(time: Option<Timestamp>) -> i64 {
+    time.map_or(0, |time| time.seconds)
+}
+
+/// Why a proposal is rejected before anything of it is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Rejected {
+    #[error("its height is {found}, {expected} is next")]
+    Height { expected: u64, found: i64 },
+    #[error("its time {found} s is before the parent's {parent} s")]
+    Time { parent: u64, found: i64 },
+    #[error("nobody is paid for blocks of its builder")]
+    Builder,
+}
+
+/// Checks a proposal's header against the chain.
+pub(super) fn judge(
+    params: &ChainParams,
+    view: &View,
+    proposed: &Proposed,
+) -> Result<(), Rejected> {
+    let expected = view.number().saturating_add(1);
+    if u64::try_from(proposed.height) != Ok(expected) {
+        return Err(Rejected::Height { expected, found: proposed.height });
+    }
+    let parent = view.header().timestamp;
+    if !u64::try_from(proposed.seconds).is_ok_and(|seconds| seconds >= parent) {
+        return Err(Rejected::Time { parent, found: proposed.seconds });
+    }
+    // A chain without validators (the dev L1) pays nobody.
+    if !params.payouts.is_empty() && payout(params, &proposed.proposer).is_none() {
+        return Err(Rejected::Builder);
+    }
+    Ok(())
+}
+
+/// The payout address of a builder; `None` for somebody that genesis does not know.
+fn payout(params: &ChainParams, proposer: &[u8]) -> Option<Address> {
+    params.payouts.get(&Address::try_from(proposer).ok()?).copied()
+}
+
+/// The block's place in the chain. A decided block is never refused: a time before the parent's
+/// counts as the parent's, and the fees of an unknown builder are nobody's.
+fn input<'a>(
+    params: &ChainParams,
+    view: &'a View,
+    seconds: i64,
+    proposer: &[u8],
+) -> BlockInput<'a> {
+    let parent = view.header();
+    BlockInput {
+        parent,
+        parent_hash: view.hash(),
+        timestamp: u64::try_from(seconds).unwrap_or(0).max(parent.timestamp),
+        beneficiary: payout(params, proposer).unwrap_or(Address::ZERO),
+    }
+}
+
+/// Executes a block on the view's state.
+pub(super) fn execute(
+    params: &ChainParams,
+    view: &View,
+    proposed: &Proposed,
+    mode: Mode,
+) -> Result<ExecutedBlock, BlockError> {
+    let input = input(params, view, proposed.seconds, &proposed.proposer);
+    execute_decoded(params, view, &input, decode(&proposed.txs), mode)
+}
+
+/// Decodes and recovers senders on all cores: most of a block's work.
+fn decode(txs: &[Bytes]) -> Vec<Result<ConsensusTx, InvalidTx>> {
+    txs.par_iter().map(|bytes| tx::decode(bytes)).collect()
+}
+
+/// The transactions of a new block: federation messages, then the pool's order, each executed so
+/// that none is invalid.
+pub(super) fn build(
+    params: &ChainParams,
+    view: &View,
+    source: &dyn TxSource,
+    request: &RequestPrepareProposal,
+) -> Result<Vec<Bytes>, Fault> {
+    let mut room = u64::try_from(request.max_tx_bytes).unwrap_or(0);
+    let candidates = source.propose(Budget {
+        bytes: room,
+        gas: params.gas_limit,
+        base_fee: fees::next_base_fee(params, view.header()),
+    });
+    let input = input(params, view, seconds(request.time), &request.proposer_address);
+    let mut executor = BlockExecutor::begin(params, view, &input)?;
+    let mut txs = Vec::new();
+    let mut skipped = BTreeSet::new();
+    for lane in [candidates.federation, candidates.ethereum] {
+        let decoded = decode(&lane);
+        for (bytes, decoded) in lane.into_iter().zip(decoded) {
+            let Some(rest) = room.checked_sub(proto_size(bytes.len())) else { continue };
+            match decoded.map_err(ExecError::from).and_then(|tx| try_apply(&mut executor, tx, &mut skipped)) {
+                Ok(()) => {
+                    room = rest;
+                    txs.push(bytes);
+                }
+                Err(ExecError::Invalid(reason)) => {
+                    tracing::debug!(%reason, "leave a transaction out of the proposal");
+                }
+                Err(ExecError::Fault(fault)) => return Err(fault),
+            }
+        }
+    }
+    Ok(txs)
+}
+
+/// Executes one candidate. Whoever had one left out is not tried again in this block: the rest of
+/// its transactions have a nonce too high.
+fn try_apply(
+    executor: &mut BlockExecutor<'_, View>,
+    tx: ConsensusTx,
+    skipped: &mut BTreeSet<Address>,
+) -> Result<(), ExecError> {
+    let sender = match &tx {
+        ConsensusTx::Federation(_) => None,
+        ConsensusTx::Ethereum(tx) => Some(tx.signer()),
+    };
+    if let Some(sender) = sender
+        && skipped.contains(&sender)
+    {
+        return Err(InvalidTx::Other("an earlier one of its sender is left out".into()).into());
+    }
+    let applied = executor.apply(tx);
+    if applied.is_err() {
+        skipped.extend(sender);
+    }
+    applied.map(drop)
+}
+
+/// Bytes of a transaction in the protobuf list that engines count (CometBFT
+/// `ComputeProtoSizeForTxs`): one for the field, the length as a varint, the bytes.
+fn proto_size(len: usize) -> u64 {
+    let len = len as u64;
+    let varint = u64::from((u64::BITS - (len | 1).leading_zeros()).div_ceil(7));
+    1 + varint + len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proto_size_counts_field_and_length() {
+        assert_eq!(proto_size(0), 2);
+        assert_eq!(proto_size(127), 129);
+        assert_eq!(proto_size(128), 131);
+        assert_eq!(proto_size(16_384), 16_388);
+    }
+}

@@ -1,0 +1,160 @@
+//! The settings of one node: `config/node.toml`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of one node, `config/node.toml`. Unknown keys are refused; a missing key takes
+/// its default. Every listener is on the loopback interface until told otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// A name for logs and metrics. Default: empty.
+    pub moniker: String,
+    /// JSON-RPC.
+    pub rpc: RpcConfig,
+    /// The gossip of transactions.
+    pub p2p: P2pConfig,
+    /// The embedded consensus engine.
+    pub engine: EngineConfig,
+    /// The mempool.
+    pub mempool: MempoolConfig,
+    /// `/livez`, `/readyz`, `/metrics`.
+    pub health: HealthConfig,
+    /// The dev engine.
+    pub dev: DevConfig,
+}
+
+/// `[rpc]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcConfig {
+    /// Where JSON-RPC is served over HTTP and WebSocket. Default: 127.0.0.1:8545.
+    pub listen: SocketAddr,
+}
+
+/// `[p2p]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct P2pConfig {
+    /// The multiaddr where transaction gossip listens. Default: /ip4/127.0.0.1/tcp/26657.
+    pub listen: String,
+    /// Multiaddrs of peers, each ending in /p2p/<peer id>. Default: none.
+    pub peers: Vec<String>,
+}
+
+/// `[engine]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// The multiaddr where consensus listens. Default: /ip4/127.0.0.1/tcp/26656.
+    pub listen: String,
+    /// Multiaddrs of peers, each ending in /p2p/<peer id>. Default: none.
+    pub peers: Vec<String>,
+    /// Refuses connections from anyone who is not in `peers`. Default: false.
+    pub persistent_peers_only: bool,
+}
+
+/// `[mempool]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MempoolConfig {
+    /// The lowest fee cap accepted from users, in wei a gas, where it is above the genesis floor of
+    /// the base fee. Default: 0.
+    pub min_fee_wei: u64,
+}
+
+/// `[health]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// Where /livez, /readyz and /metrics are served. Default: 127.0.0.1:26660.
+    pub listen: SocketAddr,
+}
+
+/// `[dev]`: used only when the genesis names the dev engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevConfig {
+    /// Seals at once when a transaction arrives, and only then. Default: false, which seals every
+    /// `block_interval` of the genesis.
+    pub seal_on_arrival: bool,
+    /// Blocks between the newest block and `finalized`; a restart drops those. Default: 0.
+    pub finality_lag: u64,
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        Self { listen: local(8545) }
+    }
+}
+
+impl Default for P2pConfig {
+    fn default() -> Self {
+        Self { listen: "/ip4/127.0.0.1/tcp/26657".to_owned(), peers: Vec::new() }
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            listen: "/ip4/127.0.0.1/tcp/26656".to_owned(),
+            peers: Vec::new(),
+            persistent_peers_only: false,
+        }
+    }
+}
+
+impl Default for MempoolConfig {
+    fn default() -> Self {
+        Self { min_fee_wei: 0 }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { listen: local(26660) }
+    }
+}
+
+impl Default for DevConfig {
+    fn default() -> Self {
+        Self { seal_on_arrival: false, finality_lag: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_all_defaults_on_loopback() {
+        let config: NodeConfig = toml::from_str("").unwrap();
+        assert_eq!(config, NodeConfig::default());
+        assert!(config.rpc.listen.ip().is_loopback());
+        assert!(config.health.listen.ip().is_loopback());
+        assert!(config.p2p.listen.starts_with("/ip4/127.0.0.1/"));
+        assert!(config.engine.listen.starts_with("/ip4/127.0.0.1/"));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let error = toml::from_str::<NodeConfig>("[rpc]\nlistne = \"127.0.0.1:1\"").unwrap_err();
+        assert!(error.to_string().contains("listne"), "{error}");
+    }
+
+    #[test]
+    fn settings_read_back() {
+        let mut config = NodeConfig { moniker: "node0".to_owned(), ..NodeConfig::default() };
+        config.engine.peers.push("/ip4/127.0.0.1/tcp/1/p2p/x".to_owned());
+        config.dev.finality_lag = 3;
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<NodeConfig>(&text).unwrap(), config);
+    }
+}

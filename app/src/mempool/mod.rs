@@ -1,0 +1,26 @@
+//! Transactions that wait for a block.
+//!
+//! [`Pool`] is the pure core; [`Mempool`] puts it behind a lock, checks what comes in against the
+//! newest state and tells gossip, RPC and the dev engine of what was taken. User transactions wait
+//! in per-sender nonce queues; federation messages have a lane of their own that users cannot
+//! crowd out. The pool is not persisted: after a restart peers and users send again.
+
+mod check;
+mod error;
+mod handle;
+mod lane;
+mod limits;
+mod pool;
+mod queue;
+mod tx;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::PegSlots;
+pub use error::{Rejection, SubmitError};
+pub use handle::{Accepted, Content, Mempool, Origin};
+pub use lane::{LaneKey, LaneMessage};
+pub use limits::{MAX_TX_BYTES, PoolLimits};
+pub use pool::{Inserted, Pool, Room};
+pub use tx::{Account, PooledTx};

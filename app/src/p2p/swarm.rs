@@ -1,0 +1,293 @@
+//! The gossip task.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::keccak256;
+use bytes::Bytes;
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, SwarmBuilder,
+    connection_limits::{self, ConnectionLimits},
+    gossipsub::{
+        self, IdentTopic, Message, MessageAcceptance, MessageAuthenticity, MessageId, PublishError,
+        ValidationMode,
+    },
+    noise,
+    swarm::{
+        NetworkBehaviour, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+    tcp, yamux,
+};
+use tokio::{
+    sync::{broadcast, mpsc},
+    task::JoinSet,
+    time::{Interval, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{GossipConfig, GossipError, GossipHandle, GossipPool, Verdict, peers::Peers};
+use crate::mempool::MAX_TX_BYTES;
+
+/// A message and gossipsub's envelope around it.
+const MAX_MESSAGE_BYTES: usize = MAX_TX_BYTES + 4 * 1024;
+/// Messages that wait for the pool's verdict; further ones are dropped, and come again.
+const MAX_IN_FLIGHT: usize = 1_024;
+/// Messages that wait to be published; further ones are dropped, and come again.
+const PUBLISH_QUEUE: usize = 4_096;
+/// How long a message's id is remembered: a message published anew within it is not sent twice.
+const DUPLICATE_CACHE: Duration = Duration::from_secs(8);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+const MAX_CONNECTIONS: u32 = 128;
+const MAX_PENDING_INCOMING: u32 = 32;
+const MAX_PER_PEER: u32 = 2;
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    limits: connection_limits::Behaviour,
+    gossip: gossipsub::Behaviour,
+}
+
+/// A verdict on its way back to gossipsub.
+struct Judged {
+    id: MessageId,
+    source: PeerId,
+    verdict: Verdict,
+}
+
+/// A swarm that listens; [`Self::run`] lets it gossip.
+pub struct Gossip {
+    swarm: Swarm<Behaviour>,
+    topic: IdentTopic,
+    peers: Peers,
+    handle: GossipHandle,
+    publish: mpsc::Receiver<Bytes>,
+    judging: JoinSet<Judged>,
+    republish: (Interval, usize),
+    round: u64,
+}
+
+impl std::fmt::Debug for Gossip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gossip").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+impl Gossip {
+    /// Listens. Nothing is dialled and no message is read before [`Self::run`].
+    ///
+    /// # Errors
+    /// A peer without an id, or an address that cannot be listened on.
+    pub async fn listen(config: GossipConfig) -> Result<Self, GossipError> {
+        let persistent = config.persistent()?;
+        let topic = IdentTopic::new(config.topic);
+        let mut swarm = swarm(config.identity, &topic)?;
+        let listen = bind(&mut swarm, config.listen).await?;
+        let (sender, publish) = mpsc::channel(PUBLISH_QUEUE);
+        let peer_id = *swarm.local_peer_id();
+        let mut ticks = tokio::time::interval(config.republish_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            swarm,
+            topic,
+            peers: Peers::new(persistent, peer_id, Instant::now()),
+            handle: GossipHandle { publish: sender, peers: Arc::default(), peer_id, listen },
+            publish,
+            judging: JoinSet::new(),
+            republish: (ticks, config.republish_limit),
+            round: 0,
+        })
+    }
+
+    /// Access to the swarm from elsewhere.
+    pub fn handle(&self) -> GossipHandle {
+        self.handle.clone()
+    }
+
+    /// Gossips until `stop`. Messages without a verdict by then are lost; their sender still has
+    /// them.
+    pub async fn run(mut self, pool: impl GossipPool, stop: CancellationToken) {
+        let mut local = pool.local();
+        loop {
+            let dial = sleep_until(self.peers.next_due());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = self.swarm.select_next_some() => self.on_event(event, &pool),
+                Some(judged) = self.judging.join_next() => self.on_judged(judged),
+                Some(raw) = self.publish.recv() => self.send(raw),
+                taken = local.recv() => match taken {
+                    Ok(raw) => self.send(raw),
+                    Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        debug!(missed, "gossip lags behind the pool");
+                    }
+                    Err(broadcast::error::RecvError::Closed) => break,
+                },
+                () = dial => self.dial_due(),
+                _ = self.republish.0.tick() => self.republish(&pool),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>, pool: &impl GossipPool) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            })) => self.judge(message_id, propagation_source, message, pool),
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                debug!(%peer_id, "gossip peer connected");
+                self.peers.connected(&peer_id);
+                self.count_peers();
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                debug!(%peer_id, "gossip peer lost");
+                self.peers.lost(&peer_id, Instant::now());
+                self.count_peers();
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), error, .. } => {
+                debug!(%peer_id, %error, "gossip peer not reached");
+                if !self.swarm.is_connected(&peer_id) {
+                    self.peers.lost(&peer_id, Instant::now());
+                }
+            }
+            SwarmEvent::ListenerClosed { addresses, .. } => {
+                warn!(?addresses, "gossip no longer listens");
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks the pool, off this task.
+    fn judge(&mut self, id: MessageId, source: PeerId, message: Message, pool: &impl GossipPool) {
+        if self.judging.len() >= MAX_IN_FLIGHT {
+            return self.report(Judged { id, source, verdict: Verdict::Ignore });
+        }
+        let verdict = pool.offer(Bytes::from(message.data));
+        self.judging.spawn(async move { Judged { id, source, verdict: verdict.await } });
+    }
+
+    fn on_judged(&mut self, judged: Result<Judged, tokio::task::JoinError>) {
+        match judged {
+            Ok(judged) => self.report(judged),
+            Err(error) => warn!(%error, "gossiped message could not be judged"),
+        }
+    }
+
+    fn report(&mut self, Judged { id, source, verdict }: Judged) {
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject => MessageAcceptance::Reject,
+        };
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.report_message_validation_result(&id, &source, acceptance);
+    }
+
+    fn send(&mut self, raw: Bytes) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        match gossip.publish(self.topic.clone(), raw) {
+            // Without peers the backlog sends it once there are some.
+            Ok(_) | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {}
+            Err(error) => debug!(%error, "message not gossiped"),
+        }
+    }
+
+    fn republish(&mut self, pool: &impl GossipPool) {
+        if self.handle.peer_count() == 0 {
+            return;
+        }
+        for raw in pool.backlog(self.round, self.republish.1) {
+            self.send(raw);
+        }
+        self.round = self.round.wrapping_add(1);
+    }
+
+    fn dial_due(&mut self) {
+        for (id, address) in self.peers.take_due(Instant::now()) {
+            let options = DialOpts::peer_id(id)
+                .addresses(vec![address])
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .build();
+            if let Err(error) = self.swarm.dial(options) {
+                debug!(peer_id = %id, %error, "gossip peer not dialled");
+                if !self.swarm.is_connected(&id) {
+                    self.peers.lost(&id, Instant::now());
+                }
+            }
+        }
+    }
+
+    fn count_peers(&self) {
+        let count = self.swarm.connected_peers().count();
+        self.handle.peers.store(count, Ordering::Relaxed);
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn swarm(
+    identity: libp2p::identity::Keypair,
+    topic: &IdentTopic,
+) -> Result<Swarm<Behaviour>, GossipError> {
+    let setup = |error: Box<dyn std::error::Error + Send + Sync>| GossipError::Setup(error);
+    let mut gossip = gossip().map_err(setup)?;
+    gossip.subscribe(topic).map_err(|error| setup(error.into()))?;
+    let limits = ConnectionLimits::default()
+        .with_max_established(Some(MAX_CONNECTIONS))
+        .with_max_established_per_peer(Some(MAX_PER_PEER))
+        .with_max_pending_incoming(Some(MAX_PENDING_INCOMING));
+    let behaviour = Behaviour { limits: connection_limits::Behaviour::new(limits), gossip };
+    let swarm = SwarmBuilder::with_existing_identity(identity)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .map_err(|error| setup(error.into()))?
+        .with_behaviour(|_| behaviour)
+        .map_err(|error| setup(error.into()))?
+        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_TIMEOUT))
+        .build();
+    Ok(swarm)
+}
+
+/// Messages carry no author: a transaction is signed by its sender, and who sent it first is
+/// nobody's business. Their id is the hash of their bytes.
+fn gossip() -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + Sync>> {
+    let config = gossipsub::ConfigBuilder::default()
+        .max_transmit_size(MAX_MESSAGE_BYTES)
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .duplicate_cache_time(DUPLICATE_CACHE)
+        .message_id_fn(|message: &Message| keccak256(&message.data).to_vec().into())
+        .build()?;
+    Ok(gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config)?)
+}
+
+async fn bind(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<Multiaddr, GossipError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| GossipError::Listen {
+        address: address.clone(),
+        source,
+    };
+    swarm.listen_on(address.clone()).map_err(|error| failed(error.into()))?;
+    loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr { address, .. } => {
+                info!(%address, "listening for gossip");
+                return Ok(address);
+            }
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                return Err(failed(error.into()));
+            }
+            SwarmEvent::ListenerError { error, .. } => return Err(failed(error.into())),
+            _ => {}
+        }
+    }
+}

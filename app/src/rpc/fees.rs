@@ -1,0 +1,141 @@
+//! What gas costs: suggestions from the newest blocks.
+
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::U256;
+use serde_json::{Value, json};
+
+use super::{
+    Args, Method, RpcContext, RpcError,
+    json::{quantity, to_value},
+};
+use crate::store::{Block, View};
+
+pub(super) const METHODS: &[Method] = &[
+    ("eth_gasPrice", gas_price),
+    ("eth_maxPriorityFeePerGas", max_priority_fee),
+    ("eth_feeHistory", fee_history),
+    ("eth_blobBaseFee", blob_base_fee),
+];
+
+/// Blocks whose tips are a suggestion's sample.
+const SAMPLED_BLOCKS: u64 = 4;
+/// Wei a gas suggested where nobody pays a tip: more than the builder's indifference.
+const LEAST_TIP: u128 = 1;
+
+fn gas_price(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
+    let view = context.latest();
+    let base_fee = mooring_stf::fees::next_base_fee(&context.chain.params, view.header());
+    let tip = suggested_tip(context, &view)?;
+    to_value(U256::from(tip.saturating_add(base_fee.into())))
+}
+
+fn max_priority_fee(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
+    to_value(U256::from(suggested_tip(context, &context.latest())?))
+}
+
+/// There are no blobs; 1 is the rule's lowest value.
+fn blob_base_fee(_: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
+    Ok(json!("0x1"))
+}
+
+/// The median tip of the newest blocks' transactions.
+fn suggested_tip(context: &RpcContext, view: &View) -> Result<u128, RpcError> {
+    let oldest = view.number().saturating_sub(SAMPLED_BLOCKS.saturating_sub(1));
+    let mut tips = Vec::new();
+    for height in oldest..=view.number() {
+        let Some((header, _)) = view.header_at(height)? else { continue };
+        let base_fee = u128::from(header.base_fee_per_gas.unwrap_or_default());
+        for receipt in view.receipts(height)?.unwrap_or_default() {
+            tips.extend(receipt.effective_gas_price.checked_sub(base_fee));
+        }
+    }
+    tips.sort_unstable();
+    let median = tips.get(tips.len() / 2).copied().unwrap_or_default();
+    Ok(median.max(LEAST_TIP).max(context.min_tip()))
+}
+
+fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let count = args.number("block count")?.min(context.limits.fee_history);
+    let newest: BlockNumberOrTag = args.required("newest block")?;
+    let percentiles: Vec<f64> = args.optional("reward percentiles")?.unwrap_or_default();
+    check_percentiles(&percentiles)?;
+    let view = context.latest();
+    let newest = RpcContext::height_of(&view, newest.into())?.ok_or_else(|| {
+        RpcError::server("request beyond head block")
+    })?;
+    let count = count.min(newest.saturating_add(1));
+    if count == 0 {
+        return Ok(json!({ "oldestBlock": "0x0", "gasUsedRatio": null }));
+    }
+    let oldest = newest.saturating_add(1).saturating_sub(count);
+    let mut fees = Vec::new();
+    let mut ratios = Vec::new();
+    let mut rewards = Vec::new();
+    for height in oldest..=newest {
+        let (header, _) = view.header_at(height)?.ok_or_else(RpcError::header_not_found)?;
+        fees.push(quantity(header.base_fee_per_gas.unwrap_or_default()));
+        ratios.push(ratio(header.gas_used, header.gas_limit));
+        if !percentiles.is_empty() {
+            let block = view.block(height)?.ok_or_else(RpcError::header_not_found)?;
+            rewards.push(tips_at(&block, &percentiles));
+        }
+        if height == newest {
+            let next = mooring_stf::fees::next_base_fee(&context.chain.params, &header);
+            fees.push(quantity(next));
+        }
+    }
+    let blocks = ratios.len();
+    let mut answer = json!({
+        "oldestBlock": quantity(oldest),
+        "baseFeePerGas": fees,
+        "gasUsedRatio": ratios,
+        "baseFeePerBlobGas": vec!["0x1"; blocks.saturating_add(1)],
+        "blobGasUsedRatio": vec![0.0; blocks],
+    });
+    if let (false, Some(fields)) = (percentiles.is_empty(), answer.as_object_mut()) {
+        fields.insert("reward".to_owned(), json!(rewards));
+    }
+    Ok(answer)
+}
+
+fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
+    let in_order = percentiles.windows(2).all(|pair| pair[0] <= pair[1]);
+    let in_range = percentiles.iter().all(|percent| (0.0..=100.0).contains(percent));
+    if percentiles.len() > 100 || !in_order || !in_range {
+        return Err(RpcError::params("invalid reward percentile"));
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
+fn ratio(used: u64, limit: u64) -> f64 {
+    if limit == 0 { 0.0 } else { used as f64 / limit as f64 }
+}
+
+/// The tips at these percentiles of the block's gas, lowest tip first.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a percentile of gas, for display"
+)]
+fn tips_at(block: &Block, percentiles: &[f64]) -> Vec<Value> {
+    let base_fee = u128::from(block.header.base_fee_per_gas.unwrap_or_default());
+    let tip = |price: u128| price.saturating_sub(base_fee);
+    let mut paid: Vec<(u128, u64)> = block
+        .receipts
+        .iter()
+        .map(|receipt| (tip(receipt.effective_gas_price), receipt.gas_used))
+        .collect();
+    paid.sort_unstable();
+    let at = |percent: &f64| {
+        let threshold = (block.header.gas_used as f64 * percent / 100.0) as u64;
+        let mut seen: u64 = 0;
+        let reached = paid.iter().find(|(_, gas)| {
+            seen = seen.saturating_add(*gas);
+            seen >= threshold
+        });
+        json!(U256::from(reached.or(paid.last()).map_or(0, |(tip, _)| *tip)))
+    };
+    percentiles.iter().map(at).collect()
+}

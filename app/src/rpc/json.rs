@@ -1,0 +1,221 @@
+//! Blocks, transactions, receipts and logs as Ethereum's JSON.
+
+use alloy_consensus::{Header, Sealed};
+use alloy_primitives::{Address, B256, Log, U64, U256, hex};
+use alloy_rlp::Encodable;
+use mooring_bridge::SystemTx;
+use mooring_stf::tx::{EthReceipt, EthTx};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::RpcError;
+use crate::store::Block;
+
+pub(super) fn to_value(value: impl Serialize) -> Result<Value, RpcError> {
+    serde_json::to_value(value).map_err(|error| RpcError::internal("write an answer", error))
+}
+
+/// A hex quantity.
+pub(super) fn quantity(value: u64) -> Value {
+    json!(U64::from(value))
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) block_hash: B256,
+    pub(super) number: u64,
+    pub(super) timestamp: u64,
+    pub(super) index: usize,
+    pub(super) base_fee: u64,
+}
+
+impl Place {
+    pub(super) fn new(block: &Block, index: usize) -> Self {
+        Self {
+            block_hash: block.hash,
+            number: block.number(),
+            timestamp: block.header.timestamp,
+            index,
+            base_fee: block.header.base_fee_per_gas.unwrap_or_default(),
+        }
+    }
+}
+
+/// A header, as `eth_subscribe` sends it.
+pub(super) fn header(header: &Header, hash: B256) -> Result<Value, RpcError> {
+    let sealed = Sealed::new_unchecked(header.clone(), hash);
+    to_value(alloy_rpc_types_eth::Header::from_consensus(sealed, None, None))
+}
+
+/// A block with its transactions, or only their hashes.
+pub(super) fn block(block: &Block, full: bool) -> Result<Value, RpcError> {
+    let mut fields = header(&block.header, block.hash)?;
+    let transactions: Vec<Value> = if full {
+        let all = block.transactions.iter().enumerate();
+        all.map(|(index, tx)| transaction(tx, Some(Place::new(block, index))))
+            .collect::<Result<_, _>>()?
+    } else {
+        block.transactions.iter().map(|tx| json!(tx.hash())).collect()
+    };
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert("size".to_owned(), quantity(size(block)));
+        fields.insert("transactions".to_owned(), Value::Array(transactions));
+        fields.insert("uncles".to_owned(), json!([]));
+        fields.insert("withdrawals".to_owned(), json!([]));
+    }
+    Ok(fields)
+}
+
+/// Bytes of the block's RLP: header, transactions, no uncles, no withdrawals.
+fn size(block: &Block) -> u64 {
+    let transactions: usize = block
+        .transactions
+        .iter()
+        .map(|tx| {
+            let bytes = tx.encoded_2718();
+            // A typed transaction stands in the list as a string, a legacy one as itself.
+            if tx.tx_type() == 0 { bytes.len() } else { bytes.length() }
+        })
+        .sum();
+    let list = alloy_rlp::Header { list: true, payload_length: transactions };
+    let payload_length = block
+        .header
+        .length()
+        .saturating_add(list.length())
+        .saturating_add(transactions)
+        .saturating_add(2);
+    let outer = alloy_rlp::Header { list: true, payload_length };
+    outer.length().saturating_add(payload_length) as u64
+}
+
+/// A transaction; one of the pool has no place.
+pub(super) fn transaction(tx: &EthTx, place: Option<Place>) -> Result<Value, RpcError> {
+    match tx {
+        EthTx::System(tx) => Ok(system_transaction(tx, place)),
+        EthTx::Signed(signed) => to_value(alloy_rpc_types_eth::Transaction {
+            inner: signed.clone(),
+            block_hash: place.map(|place| place.block_hash),
+            block_number: place.map(|place| place.number),
+            transaction_index: place.map(|place| place.index as u64),
+            effective_gas_price: place.map(|place| tx.effective_gas_price(place.base_fee)),
+            block_timestamp: place.map(|place| place.timestamp),
+        }),
+    }
+}
+
+/// A derived transaction in the form of the OP Stack's deposit transaction, which tools parse: no
+/// signature, no nonce, no price.
+fn system_transaction(tx: &SystemTx, place: Option<Place>) -> Value {
+    json!({
+        "type": "0x7e",
+        "hash": tx.hash(),
+        "sourceHash": tx.source_hash,
+        "from": tx.from,
+        "to": tx.to,
+        "mint": tx.mint,
+        "value": tx.value,
+        "gas": quantity(tx.gas),
+        "isSystemTx": tx.is_system_tx,
+        "input": tx.data,
+        "nonce": "0x0",
+        "gasPrice": "0x0",
+        "v": "0x0",
+        "r": "0x0",
+        "s": "0x0",
+        "yParity": "0x0",
+        "blockHash": place.map(|place| place.block_hash),
+        "blockNumber": place.map(|place| quantity(place.number)),
+        "blockTimestamp": place.map(|place| quantity(place.timestamp)),
+        "transactionIndex": place.map(|place| quantity(place.index as u64)),
+    })
+}
+
+/// Whom a transaction called; `None` for one that creates a contract.
+fn recipient(tx: &EthTx) -> Option<Address> {
+    use alloy_consensus::Transaction as _;
+    match tx {
+        EthTx::System(tx) => Some(tx.to),
+        EthTx::Signed(tx) => tx.inner().to(),
+    }
+}
+
+/// The receipt at `index`.
+pub(super) fn receipt(block: &Block, index: usize) -> Option<Value> {
+    let tx = block.transactions.get(index)?;
+    let receipt = block.receipts.get(index)?;
+    let before: usize = block.receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
+    let logs = logs_of(block, index, receipt, before, false);
+    Some(json!({
+        "type": quantity(receipt.tx_type.into()),
+        "status": quantity(receipt.success.into()),
+        "transactionHash": tx.hash(),
+        "transactionIndex": quantity(index as u64),
+        "blockHash": block.hash,
+        "blockNumber": quantity(block.number()),
+        "from": tx.sender(),
+        "to": recipient(tx),
+        "cumulativeGasUsed": quantity(receipt.cumulative_gas_used),
+        "gasUsed": quantity(receipt.gas_used),
+        "effectiveGasPrice": U256::from(receipt.effective_gas_price),
+        "contractAddress": receipt.contract_address,
+        "logs": logs,
+        "logsBloom": receipt.bloom,
+    }))
+}
+
+/// All receipts of a block.
+pub(super) fn receipts(block: &Block) -> Vec<Value> {
+    (0..block.transactions.len()).filter_map(|index| receipt(block, index)).collect()
+}
+
+/// The logs of a block that `matches`, in order.
+pub(super) fn logs(
+    block: &Block,
+    removed: bool,
+    matches: impl Fn(&Log) -> bool,
+) -> Vec<Value> {
+    let mut found = Vec::new();
+    let mut before: usize = 0;
+    for (index, receipt) in block.receipts.iter().enumerate() {
+        let all = logs_of(block, index, receipt, before, removed);
+        let wanted = all.into_iter().zip(&receipt.logs).filter(|(_, log)| matches(log));
+        found.extend(wanted.map(|(value, _)| value));
+        before = before.saturating_add(receipt.logs.len());
+    }
+    found
+}
+
+fn logs_of(
+    block: &Block,
+    index: usize,
+    receipt: &EthReceipt,
+    before: usize,
+    removed: bool,
+) -> Vec<Value> {
+    if receipt.logs.is_empty() {
+        return Vec::new();
+    }
+    let hash = block.transactions.get(index).map(EthTx::hash);
+    let number = (before as u64)..;
+    let value = |(log, number): (&Log, u64)| {
+        json!({
+            "address": log.address,
+            "topics": log.topics(),
+            "data": hex::encode_prefixed(&log.data.data),
+            "blockHash": block.hash,
+            "blockNumber": quantity(block.number()),
+            "blockTimestamp": quantity(block.header.timestamp),
+            "transactionHash": hash,
+            "transactionIndex": quantity(index as u64),
+            "logIndex": quantity(number),
+            "removed": removed,
+        })
+    };
+    receipt.logs.iter().zip(number).map(value).collect()
+}
+
+/// An object from names and values.
+pub(super) fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {
+    Value::Object(fields.into_iter().collect::<Map<_, _>>())
+}

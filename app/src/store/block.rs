@@ -1,0 +1,155 @@
+//! A block in memory, and what it writes.
+
+use std::sync::Arc;
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256};
+use bytes::Bytes;
+use mooring_bridge::exit::{CompleteNode, Exit, Frontier};
+use mooring_stf::tx::{EthReceipt, EthTx};
+use mooring_stf::{ChangeSet, ExecutedBlock, Fault};
+use mooring_trie::NodeUpdates;
+
+use super::View;
+
+/// A block of the chain with its receipts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The true Ethereum header.
+    pub header: Header,
+    /// keccak256 of the header.
+    pub hash: B256,
+    /// The Ethereum list.
+    pub transactions: Vec<EthTx>,
+    /// One receipt a transaction.
+    pub receipts: Vec<EthReceipt>,
+}
+
+impl Block {
+    /// The block's height.
+    pub const fn number(&self) -> u64 {
+        self.header.number
+    }
+}
+
+/// The chain after one block, in short: what `Info` and the next block need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The Ethereum header.
+    pub header: Header,
+    /// keccak256 of the header.
+    pub hash: B256,
+    /// What the next block's consensus header carries.
+    pub app_hash: B256,
+    /// Root of the exit tree after the block.
+    pub exit_root: B256,
+    /// Exits made since genesis.
+    pub exit_count: u64,
+}
+
+/// Where a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxPosition {
+    /// Height of its block.
+    pub height: u64,
+    /// Index in the block's Ethereum list.
+    pub index: usize,
+}
+
+/// One executed block with everything it writes: what [`super::Store::append`] takes, and an
+/// overlay over the store until then.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub(super) tip: Tip,
+    pub(super) block: Arc<Block>,
+    pub(super) changes: ChangeSet,
+    pub(super) nodes: NodeUpdates,
+    pub(super) exits: Vec<Exit>,
+    pub(super) exit_nodes: Vec<CompleteNode>,
+    pub(super) included: Vec<Bytes>,
+}
+
+impl Layer {
+    /// Block zero.
+    ///
+    /// # Errors
+    /// A [`Fault`] when genesis holds more exits than a tree can.
+    pub fn genesis(executed: ExecutedBlock) -> Result<Self, Fault> {
+        Self::over(Frontier::default(), executed, Vec::new())
+    }
+
+    /// The block executed on `parent`. `included` are the consensus transactions it was made of.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the exit tree cannot be read, or `executed` is not the parent's child.
+    pub fn new(
+        parent: &View,
+        executed: ExecutedBlock,
+        included: Vec<Bytes>,
+    ) -> Result<Self, Fault> {
+        if executed.header.parent_hash != parent.hash() {
+            return Err(Fault::new("append a block to another block than its parent"));
+        }
+        Self::over(parent.exit_frontier()?, executed, included)
+    }
+
+    fn over(
+        mut frontier: Frontier,
+        executed: ExecutedBlock,
+        included: Vec<Bytes>,
+    ) -> Result<Self, Fault> {
+        let mut exit_nodes = Vec::new();
+        for exit in &executed.exits {
+            let nodes = frontier
+                .append(exit.leaf())
+                .map_err(|full| Fault::from_cause("append to the exit tree", full))?;
+            exit_nodes.extend(nodes);
+        }
+        if frontier.root() != executed.exit_root || frontier.count() != executed.exit_count {
+            return Err(Fault::new("keep an exit tree equal to the state's"));
+        }
+        Ok(Self {
+            tip: Tip {
+                header: executed.header.clone(),
+                hash: executed.hash,
+                app_hash: executed.app_hash,
+                exit_root: executed.exit_root,
+                exit_count: executed.exit_count,
+            },
+            block: Arc::new(Block {
+                header: executed.header,
+                hash: executed.hash,
+                transactions: executed.transactions,
+                receipts: executed.receipts,
+            }),
+            changes: executed.changes,
+            nodes: executed.nodes,
+            exits: executed.exits,
+            exit_nodes,
+            included,
+        })
+    }
+
+    /// The chain after this block.
+    pub const fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    /// The block.
+    pub const fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// The consensus transactions it was made of.
+    pub fn included(&self) -> &[Bytes] {
+        &self.included
+    }
+
+    /// The account at `address` after this block: outer `None` when the block left it alone.
+    pub(super) fn account(
+        &self,
+        address: Address,
+    ) -> Option<Option<&mooring_stf::AccountRecord>> {
+        Some(self.changes.accounts.get(&address)?.account.as_ref())
+    }
+}

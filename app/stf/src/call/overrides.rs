@@ -1,0 +1,88 @@
+//! State and block overrides of a call (geth's `stateOverride` and `blockOverrides`).
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+
+use crate::{BlockContext, Fault, StateReader, overlay::Overlay};
+
+/// Accounts to replace, by address.
+pub type Overrides = BTreeMap<Address, AccountOverride>;
+
+/// What to replace of one account; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountOverride {
+    /// Wei.
+    pub balance: Option<U256>,
+    /// Nonce.
+    pub nonce: Option<u64>,
+    /// Code.
+    pub code: Option<Bytes>,
+    /// The whole storage: slots that are not here are zero.
+    pub state: Option<BTreeMap<U256, U256>>,
+    /// Single slots, over `state` or what is there.
+    pub state_diff: BTreeMap<U256, U256>,
+}
+
+/// What to replace of the block; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockOverrides {
+    /// Height.
+    pub number: Option<u64>,
+    /// Whole seconds since 1970.
+    pub time: Option<u64>,
+    /// Gas limit.
+    pub gas_limit: Option<u64>,
+    /// Beneficiary.
+    pub fee_recipient: Option<Address>,
+    /// `block.prevrandao`.
+    pub prev_randao: Option<B256>,
+    /// Wei per gas.
+    pub base_fee: Option<u64>,
+}
+
+impl BlockOverrides {
+    /// `block` with the overrides in place.
+    pub fn apply(&self, block: BlockContext) -> BlockContext {
+        BlockContext {
+            number: self.number.unwrap_or(block.number),
+            timestamp: self.time.unwrap_or(block.timestamp),
+            beneficiary: self.fee_recipient.unwrap_or(block.beneficiary),
+            gas_limit: self.gas_limit.unwrap_or(block.gas_limit),
+            base_fee: self.base_fee.unwrap_or(block.base_fee),
+            prev_randao: self.prev_randao.unwrap_or(block.prev_randao),
+        }
+    }
+}
+
+/// Writes the overrides into an overlay.
+pub(super) fn apply<S: StateReader>(
+    overrides: &Overrides,
+    overlay: &mut Overlay<'_, S>,
+) -> Result<(), Fault> {
+    for (address, change) in overrides {
+        account(*address, change, overlay)?;
+    }
+    Ok(())
+}
+
+fn account<S: StateReader>(
+    address: Address,
+    change: &AccountOverride,
+    overlay: &mut Overlay<'_, S>,
+) -> Result<(), Fault> {
+    let mut account = overlay.account(address)?.unwrap_or_default();
+    account.balance = change.balance.unwrap_or(account.balance);
+    account.nonce = change.nonce.unwrap_or(account.nonce);
+    if let Some(code) = &change.code {
+        account.code_hash = overlay.add_code(code.clone())?;
+    }
+    overlay.set_account(address, account)?;
+    if change.state.is_some() {
+        overlay.wipe_storage(address)?;
+    }
+    for (slot, value) in change.state.iter().flatten().chain(&change.state_diff) {
+        overlay.set_slot(address, *slot, *value)?;
+    }
+    Ok(())
+}

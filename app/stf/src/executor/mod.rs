@@ -1,0 +1,314 @@
+//! One block, transaction by transaction.
+//!
+//! The same executor serves a proposer (drops what is invalid), a voter (rejects the block) and
+//! everybody once the block is decided (skips what is invalid): the caller chooses by what it does
+//! with [`ExecError::Invalid`].
+//!
+//! Order in a block: EIP-2935, completion of the parent's checkpoint record, federation messages,
+//! credits, Ethereum transactions, base fees, supply check, naming of a checkpoint.
+
+mod credits;
+mod exits;
+pub(crate) mod seal;
+mod user;
+
+use alloy_primitives::{B256, Bytes, U256};
+use mooring_bridge::{Exit, FederationMessage, Height, addresses::HISTORY, apphash::mix_hash};
+
+use crate::{
+    BlockInput, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx, StateReader, TxOutcome,
+    evm::{self, BlockContext, Evm},
+    fees,
+    overlay::Overlay,
+    params::PegParams,
+    peg::{Peg, PegError},
+    slots::{self, BlockSlots},
+    state::BlockState,
+    tx::{self, ConsensusTx, EthReceipt, EthTx},
+};
+
+/// Gas of the EIP-2935 system call; it uses far less.
+const HISTORY_GAS: u64 = 30_000_000;
+
+/// How far the block has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Federation messages may come.
+    Federation,
+    /// Credits are done; only Ethereum transactions may come.
+    Ethereum,
+}
+
+/// Native coin that came into being or ceased in the block, in wei.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ledger {
+    credited: U256,
+    exited: U256,
+    destroyed: U256,
+}
+
+/// Executes one block on the state after its parent. Nothing is written anywhere: the result of
+/// [`finish`](Self::finish) is, by the caller.
+pub struct BlockExecutor<'a, S: StateReader> {
+    params: &'a ChainParams,
+    parent: Parent,
+    block: BlockContext,
+    evm: Evm<'a, S>,
+    stage: Stage,
+    transactions: Vec<EthTx>,
+    receipts: Vec<EthReceipt>,
+    outcomes: Vec<TxOutcome>,
+    /// Gas of the whole Ethereum list so far.
+    gas_used: u64,
+    /// The part of it that somebody pays for.
+    paid_gas: u64,
+    exits: Vec<Exit>,
+    ledger: Ledger,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parent {
+    number: u64,
+    hash: B256,
+    state_root: B256,
+}
+
+impl<S: StateReader> std::fmt::Debug for BlockExecutor<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockExecutor")
+            .field("block", &self.block)
+            .field("stage", &self.stage)
+            .field("transactions", &self.transactions.len())
+            .field("gas_used", &self.gas_used)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What contracts see of the block after `input.parent`.
+pub fn block_context(params: &ChainParams, input: &BlockInput<'_>) -> BlockContext {
+    let number = input.parent.number.saturating_add(1);
+    BlockContext {
+        number,
+        timestamp: input.timestamp,
+        beneficiary: input.beneficiary,
+        gas_limit: params.gas_limit,
+        base_fee: fees::next_base_fee(params, input.parent),
+        prev_randao: mix_hash(input.parent_hash, number),
+    }
+}
+
+impl<'a, S: StateReader> BlockExecutor<'a, S> {
+    /// Opens the block after `input.parent`, whose state is in `state`.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    pub fn begin(
+        params: &'a ChainParams,
+        state: &'a S,
+        input: &BlockInput<'_>,
+    ) -> Result<Self, Fault> {
+        let block = block_context(params, input);
+        let evm = evm::build(evm::cfg(params), block.env(), Overlay::new(state));
+        let parent = Parent {
+            number: input.parent.number,
+            hash: input.parent_hash,
+            state_root: input.parent.state_root,
+        };
+        let mut executor = Self {
+            params,
+            parent,
+            block,
+            evm,
+            stage: Stage::Federation,
+            transactions: Vec::new(),
+            receipts: Vec::new(),
+            outcomes: Vec::new(),
+            gas_used: 0,
+            paid_gas: 0,
+            exits: Vec::new(),
+            ledger: Ledger::default(),
+        };
+        executor.record_parent()?;
+        Ok(executor)
+    }
+
+    /// EIP-2935, and the completion of the parent's checkpoint record.
+    fn record_parent(&mut self) -> Result<(), Fault> {
+        let hash = Bytes::copy_from_slice(self.parent.hash.as_slice());
+        let done = evm::system_call(&mut self.evm, HISTORY, hash, HISTORY_GAS)?;
+        self.overlay().commit(done.state)?;
+        let Parent { number, hash, state_root } = self.parent;
+        match &self.params.peg {
+            Some(peg) => {
+                self.peg(peg, |peg| peg.complete_record(Height::new(number), hash, state_root))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What contracts see of this block.
+    pub const fn block(&self) -> &BlockContext {
+        &self.block
+    }
+
+    /// Gas that Ethereum transactions may still use in this block.
+    pub const fn remaining_gas(&self) -> u64 {
+        self.block.gas_limit.saturating_sub(self.gas_used)
+    }
+
+    /// Executes one decoded transaction. Credits come before the first Ethereum one.
+    ///
+    /// # Errors
+    /// [`ExecError::Invalid`] when it is invalid here: nothing changed and no outcome is listed.
+    /// [`ExecError::Fault`] when the node cannot go on: drop the executor.
+    pub fn apply(&mut self, tx: ConsensusTx) -> Result<TxOutcome, ExecError> {
+        let outcome = match tx {
+            ConsensusTx::Federation(message) => self.federation(&message)?,
+            ConsensusTx::Ethereum(tx) => {
+                self.enter_ethereum()?;
+                self.execute(tx)?
+            }
+        };
+        self.outcomes.push(outcome.clone());
+        Ok(outcome)
+    }
+
+    /// Decodes and executes one transaction.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_bytes(&mut self, bytes: &[u8]) -> Result<TxOutcome, ExecError> {
+        self.apply(tx::decode(bytes)?)
+    }
+
+    /// Lists a transaction of a decided block as skipped.
+    pub fn skip(&mut self, reason: InvalidTx) {
+        self.outcomes.push(TxOutcome::Skipped(reason));
+    }
+
+    fn federation(&mut self, message: &FederationMessage) -> Result<TxOutcome, ExecError> {
+        if self.stage != Stage::Federation {
+            return Err(InvalidTx::FederationAfterEthereum.into());
+        }
+        let peg = self.params.peg.as_ref().ok_or(InvalidTx::NoPeg)?;
+        match self.peg(peg, |peg| peg.apply(message)) {
+            Ok(()) => Ok(TxOutcome::Federation),
+            Err(PegError::Refused(reason)) => Err(InvalidTx::Federation(reason).into()),
+            Err(PegError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// Ends the federation's part of the block: what was delivered is credited.
+    fn enter_ethereum(&mut self) -> Result<(), Fault> {
+        if self.stage == Stage::Ethereum {
+            return Ok(());
+        }
+        self.stage = Stage::Ethereum;
+        self.credit_leaves()
+    }
+
+    fn overlay(&mut self) -> &mut Overlay<'a, S> {
+        &mut self.evm.ctx.journaled_state.database
+    }
+
+    /// Runs one step of the peg.
+    fn peg<T, E: From<Fault>>(
+        &mut self,
+        params: &PegParams,
+        step: impl FnOnce(&mut Peg<'_, BlockSlots<'_, 'a, S>>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        slots::with_peg(params, self.overlay(), step)
+    }
+
+    /// Appends a transaction of the Ethereum list with its receipt.
+    fn list(&mut self, tx: EthTx, done: Done) -> usize {
+        let index = self.transactions.len();
+        self.gas_used = self.gas_used.saturating_add(done.gas_used);
+        self.receipts.push(EthReceipt {
+            tx_type: tx.tx_type(),
+            success: done.success,
+            cumulative_gas_used: self.gas_used,
+            bloom: alloy_primitives::logs_bloom(&done.logs),
+            logs: done.logs,
+            gas_used: done.gas_used,
+            effective_gas_price: tx.effective_gas_price(self.block.base_fee),
+            contract_address: done.contract_address,
+        });
+        self.transactions.push(tx);
+        index
+    }
+}
+
+/// How a transaction of the Ethereum list went.
+#[derive(Debug)]
+struct Done {
+    success: bool,
+    gas_used: u64,
+    logs: Vec<alloy_primitives::Log>,
+    contract_address: Option<alloy_primitives::Address>,
+}
+
+/// What to do with an invalid transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A voter's: the first one makes the block invalid.
+    Strict,
+    /// A decided block's: it is listed as skipped and changes nothing.
+    Lenient,
+}
+
+/// Why a block is not executed.
+#[derive(Debug, thiserror::Error)]
+pub enum BlockError {
+    /// In [`Mode::Strict`]: a transaction is invalid, so the block is.
+    #[error("transaction {index} is invalid")]
+    Invalid {
+        /// Place in the consensus block.
+        index: usize,
+        /// Why.
+        #[source]
+        reason: InvalidTx,
+    },
+    /// The node cannot go on.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Executes a whole block from bytes.
+///
+/// # Errors
+/// In [`Mode::Strict`] the first invalid transaction; in either mode a [`Fault`].
+pub fn execute_block<S: BlockState>(
+    params: &ChainParams,
+    state: &S,
+    input: &BlockInput<'_>,
+    txs: &[Bytes],
+    mode: Mode,
+) -> Result<ExecutedBlock, BlockError> {
+    execute_decoded(params, state, input, txs.iter().map(|bytes| tx::decode(bytes)), mode)
+}
+
+/// Executes a whole block of transactions that are decoded already, perhaps in parallel.
+///
+/// # Errors
+/// As [`execute_block`].
+pub fn execute_decoded<S: BlockState>(
+    params: &ChainParams,
+    state: &S,
+    input: &BlockInput<'_>,
+    txs: impl IntoIterator<Item = Result<ConsensusTx, InvalidTx>>,
+    mode: Mode,
+) -> Result<ExecutedBlock, BlockError> {
+    let mut executor = BlockExecutor::begin(params, state, input)?;
+    for (index, tx) in txs.into_iter().enumerate() {
+        match tx.map_err(ExecError::from).and_then(|tx| executor.apply(tx)) {
+            Ok(_) => {}
+            Err(ExecError::Fault(fault)) => return Err(fault.into()),
+            Err(ExecError::Invalid(reason)) => match mode {
+                Mode::Strict => return Err(BlockError::Invalid { index, reason }),
+                Mode::Lenient => executor.skip(reason),
+            },
+        }
+    }
+    Ok(executor.finish()?)
+}

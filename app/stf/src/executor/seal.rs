@@ -1,0 +1,175 @@
+//! The end of a block: fees, the supply check, roots and the header.
+
+use alloy_consensus::{
+    EMPTY_OMMER_ROOT_HASH, Header,
+    constants::EMPTY_WITHDRAWALS,
+};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_primitives::{B256, U256};
+use mooring_bridge::{Height, apphash::AppState, exit};
+use mooring_trie::NodeUpdates;
+
+use super::{BlockExecutor, Ledger};
+use crate::{
+    ChainParams, ChangeSet, ExecutedBlock, Fault, FeeRule,
+    evm::BlockContext,
+    overlay::{Overlay, Supply},
+    peg::view::ExitHead,
+    state::BlockState,
+    tx::{self, EthReceipt, EthTx},
+};
+
+impl<S: BlockState> BlockExecutor<'_, S> {
+    /// Ends the block and computes what commits to it.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read or is damaged.
+    pub fn finish(mut self) -> Result<ExecutedBlock, Fault> {
+        self.enter_ethereum()?;
+        let burnt = self.pay_base_fees()?;
+        self.end_peg(burnt)?;
+        let exit_head = self.exit_head()?;
+        let Self { params, parent, block, evm, transactions, receipts, outcomes, exits, .. } = self;
+        let overlay = evm.ctx.journaled_state.database;
+        let (state_root, changes, nodes) = commit_state(overlay, parent.state_root)?;
+        let header = header(parent.hash, &block, state_root, &transactions, &receipts);
+        let hash = header.hash_slow();
+        let app_hash = app_hash(params, &header, hash, &exit_head);
+        Ok(ExecutedBlock {
+            header,
+            hash,
+            transactions,
+            receipts,
+            outcomes,
+            changes,
+            nodes,
+            exits,
+            exit_root: exit_head.root,
+            exit_count: exit_head.count,
+            app_hash,
+        })
+    }
+
+    /// Pays the base fees of the block's transactions to its builder, or leaves them burnt. Wei
+    /// burnt.
+    fn pay_base_fees(&mut self) -> Result<U256, Fault> {
+        let fees =
+            U256::from(self.block.base_fee).saturating_mul(U256::from(self.paid_gas));
+        match self.params.fee_rule {
+            FeeRule::Ethereum => Ok(fees),
+            FeeRule::Pegged => {
+                self.pay(self.block.beneficiary, fees)?;
+                Ok(U256::ZERO)
+            }
+        }
+    }
+
+    /// Invariant I1 for the native coin, then the naming of a checkpoint.
+    fn end_peg(&mut self, burnt: U256) -> Result<(), Fault> {
+        let Some(peg) = &self.params.peg else { return Ok(()) };
+        let Ledger { destroyed, .. } = self.ledger;
+        if !destroyed.is_zero() {
+            self.peg(peg, |peg| peg.destroyed(destroyed))?;
+        }
+        let supply = self.overlay().supply()?;
+        let balanced = is_balanced(supply, self.ledger, burnt);
+        let (number, timestamp) = (self.block.number, self.block.timestamp);
+        self.peg(peg, |peg| {
+            if !balanced {
+                peg.halt();
+            }
+            peg.end_block(Height::new(number), timestamp)
+        })
+    }
+
+    fn exit_head(&mut self) -> Result<ExitHead, Fault> {
+        match &self.params.peg {
+            Some(peg) => self.peg(peg, |peg| peg.exit_head()),
+            None => Ok(no_exits()),
+        }
+    }
+}
+
+/// The exit head of a chain without a peg.
+pub(crate) fn no_exits() -> ExitHead {
+    ExitHead { count: 0, root: exit::Frontier::default().root() }
+}
+
+/// Whether the change of all balances is what was credited less what was exited, destroyed and
+/// burnt.
+fn is_balanced(supply: Supply, ledger: Ledger, burnt: U256) -> bool {
+    let made = supply.before.checked_add(ledger.credited);
+    let gone = [ledger.exited, ledger.destroyed, burnt]
+        .into_iter()
+        .try_fold(supply.after, |sum, amount| sum.checked_add(amount));
+    made.is_some() && made == gone
+}
+
+/// Applies the overlay to the tries: the new state root, the changes with their new storage
+/// roots, and the nodes to write.
+pub(crate) fn commit_state<S: BlockState>(
+    overlay: Overlay<'_, S>,
+    parent_root: B256,
+) -> Result<(B256, ChangeSet, NodeUpdates), Fault> {
+    let state = overlay.reader();
+    let (mut changes, hashed) = overlay.into_changes();
+    let commit = mooring_trie::apply(state, parent_root, &hashed)
+        .map_err(|error| Fault::from_cause("apply a block to the state tries", error))?;
+    for (address, change) in &mut changes.accounts {
+        let key = alloy_primitives::keccak256(address);
+        if let (Some(account), Some(root)) = (&mut change.account, commit.storage_roots.get(&key)) {
+            account.storage_root = *root;
+        }
+    }
+    Ok((commit.root, changes, commit.nodes))
+}
+
+/// A real Ethereum header of the Osaka fork (design section 3).
+pub(crate) fn header(
+    parent_hash: B256,
+    block: &BlockContext,
+    state_root: B256,
+    transactions: &[EthTx],
+    receipts: &[EthReceipt],
+) -> Header {
+    Header {
+        parent_hash,
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        beneficiary: block.beneficiary,
+        state_root,
+        transactions_root: tx::transactions_root(transactions),
+        receipts_root: tx::receipts_root(receipts),
+        logs_bloom: tx::block_bloom(receipts),
+        difficulty: U256::ZERO,
+        number: block.number,
+        gas_limit: block.gas_limit,
+        gas_used: receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
+        timestamp: block.timestamp,
+        mix_hash: block.prev_randao,
+        base_fee_per_gas: Some(block.base_fee),
+        withdrawals_root: Some(EMPTY_WITHDRAWALS),
+        blob_gas_used: Some(0),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(B256::ZERO),
+        requests_hash: Some(EMPTY_REQUESTS_HASH),
+        ..Header::default()
+    }
+}
+
+/// The application's hash after a block (spec 2.7).
+pub(crate) fn app_hash(
+    params: &ChainParams,
+    header: &Header,
+    header_hash: B256,
+    exits: &ExitHead,
+) -> B256 {
+    AppState {
+        chain_id: params.chain_id,
+        height: Height::new(header.number),
+        header_hash,
+        exit_root: exits.root,
+        exit_count: exits.count,
+        validators_hash: params.validators_hash(),
+    }
+    .hash()
+}

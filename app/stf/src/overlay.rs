@@ -1,0 +1,358 @@
+//! What a block has written so far, over the state it is executed on.
+//!
+//! A plain map, filled by reads and written after each transaction. Nothing of it reaches the
+//! store before the block is decided.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use mooring_trie::EMPTY_ROOT_HASH;
+use revm::{
+    Database,
+    bytecode::Bytecode,
+    state::{Account as EvmAccount, AccountInfo, EvmState},
+};
+
+use crate::{AccountChange, AccountRecord, ChangeSet, Fault, StateReader};
+
+/// The parts of an account that transactions change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) nonce: u64,
+    pub(crate) balance: U256,
+    pub(crate) code_hash: B256,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { nonce: 0, balance: U256::ZERO, code_hash: KECCAK256_EMPTY }
+    }
+}
+
+impl From<&AccountRecord> for Account {
+    fn from(record: &AccountRecord) -> Self {
+        Self { nonce: record.nonce, balance: record.balance, code_hash: record.code_hash }
+    }
+}
+
+/// A word of storage.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    before: U256,
+    now: U256,
+}
+
+/// An account that was read or written.
+#[derive(Debug)]
+struct Entry {
+    before: Option<AccountRecord>,
+    now: Option<Account>,
+    /// The storage from before the block is gone.
+    wiped: bool,
+    storage: BTreeMap<U256, Word>,
+}
+
+impl Entry {
+    fn is_changed(&self) -> bool {
+        self.now != self.before.as_ref().map(Account::from)
+            || (self.wiped && self.before.is_some())
+            || self.storage.values().any(|word| word.before != word.now)
+    }
+
+    fn delete(&mut self) {
+        self.now = None;
+        self.wiped = true;
+        self.storage.clear();
+    }
+
+    /// The slots written, with their values after the block.
+    fn writes(&self) -> BTreeMap<U256, U256> {
+        let changed = self.storage.iter().filter(|(_, word)| word.before != word.now);
+        changed.map(|(slot, word)| (*slot, word.now)).collect()
+    }
+}
+
+/// Sums of native coin: money is made or lost where they differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Supply {
+    /// Sum of the changed accounts' balances before.
+    pub(crate) before: U256,
+    /// Sum of the same accounts' balances after.
+    pub(crate) after: U256,
+}
+
+/// The state before the block and the block's writes.
+#[derive(Debug)]
+pub(crate) struct Overlay<'a, S> {
+    reader: &'a S,
+    accounts: BTreeMap<Address, Entry>,
+    /// Code read or deployed, analysed once a block.
+    code: BTreeMap<B256, Bytecode>,
+    deployed: BTreeMap<B256, Bytes>,
+}
+
+impl<'a, S: StateReader> Overlay<'a, S> {
+    pub(crate) const fn new(reader: &'a S) -> Self {
+        Self {
+            reader,
+            accounts: BTreeMap::new(),
+            code: BTreeMap::new(),
+            deployed: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) const fn reader(&self) -> &'a S {
+        self.reader
+    }
+
+    /// The account as it is now.
+    pub(crate) fn account(&mut self, address: Address) -> Result<Option<Account>, Fault> {
+        Ok(self.entry(address)?.now)
+    }
+
+    /// The word as it is now.
+    pub(crate) fn slot(&self, address: Address, slot: U256) -> Result<U256, Fault> {
+        match self.accounts.get(&address) {
+            Some(entry) => match entry.storage.get(&slot) {
+                Some(word) => Ok(word.now),
+                None if entry.wiped || entry.before.is_none() => Ok(U256::ZERO),
+                None => self.reader.storage(address, slot),
+            },
+            None => self.reader.storage(address, slot),
+        }
+    }
+
+    /// Writes a word. The account must exist, else the word is lost with it.
+    pub(crate) fn set_slot(
+        &mut self,
+        address: Address,
+        slot: U256,
+        value: U256,
+    ) -> Result<(), Fault> {
+        let before = self.slot(address, slot)?;
+        let entry = self.entry(address)?;
+        entry.storage.entry(slot).or_insert(Word { before, now: before }).now = value;
+        Ok(())
+    }
+
+    /// Drops the account's storage.
+    pub(crate) fn wipe_storage(&mut self, address: Address) -> Result<(), Fault> {
+        let entry = self.entry(address)?;
+        entry.wiped = true;
+        entry.storage.clear();
+        Ok(())
+    }
+
+    /// Writes the account's nonce, balance and code hash.
+    pub(crate) fn set_account(&mut self, address: Address, account: Account) -> Result<(), Fault> {
+        self.entry(address)?.now = Some(account);
+        Ok(())
+    }
+
+    /// Keeps code, and gives its hash.
+    pub(crate) fn add_code(&mut self, code: Bytes) -> Result<B256, Fault> {
+        if code.is_empty() {
+            return Ok(KECCAK256_EMPTY);
+        }
+        let hash = keccak256(&code);
+        self.code.insert(hash, analysed(hash, code.clone())?);
+        self.deployed.insert(hash, code);
+        Ok(hash)
+    }
+
+    /// Adds native coin to an account, which is created if need be. `false`, and nothing changes,
+    /// when the balance would overflow.
+    pub(crate) fn mint(&mut self, address: Address, amount: U256) -> Result<bool, Fault> {
+        if amount.is_zero() {
+            return Ok(true);
+        }
+        let account = self.account(address)?.unwrap_or_default();
+        let Some(balance) = account.balance.checked_add(amount) else { return Ok(false) };
+        self.set_account(address, Account { balance, ..account })?;
+        Ok(true)
+    }
+
+    /// Takes native coin from an account. `false`, and nothing changes, when it has less.
+    pub(crate) fn burn(&mut self, address: Address, amount: U256) -> Result<bool, Fault> {
+        if amount.is_zero() {
+            return Ok(true);
+        }
+        let account = self.account(address)?.unwrap_or_default();
+        let Some(balance) = account.balance.checked_sub(amount) else { return Ok(false) };
+        self.set_account(address, Account { balance, ..account })?;
+        self.remove_if_empty(address)?;
+        Ok(true)
+    }
+
+    /// Takes over what one transaction wrote.
+    pub(crate) fn commit(&mut self, state: EvmState) -> Result<(), Fault> {
+        for (address, account) in sorted(state) {
+            self.commit_account(address, account)?;
+        }
+        Ok(())
+    }
+
+    fn commit_account(&mut self, address: Address, account: EvmAccount) -> Result<(), Fault> {
+        if !account.is_touched() {
+            return Ok(());
+        }
+        if account.is_selfdestructed() || account.is_empty() {
+            self.entry(address)?.delete();
+            return Ok(());
+        }
+        let AccountInfo { balance, nonce, code_hash, code, .. } = account.info;
+        let before = self.account(address)?.unwrap_or_default();
+        self.set_account(address, Account { nonce, balance, code_hash })?;
+        if let Some(code) = code.filter(|code| !code.is_empty() && code_hash != before.code_hash) {
+            self.deployed.insert(code_hash, code.original_bytes());
+            self.code.insert(code_hash, code);
+        }
+        let written = account.storage.into_iter().filter(|(_, slot)| slot.is_changed());
+        let written: BTreeMap<_, _> = written.map(|(key, slot)| (key, slot.present_value)).collect();
+        for (slot, value) in written {
+            self.set_slot(address, slot, value)?;
+        }
+        Ok(())
+    }
+
+    /// Native coin before and after one transaction that is not committed yet.
+    pub(crate) fn supply_of(&mut self, state: &EvmState) -> Result<Supply, Fault> {
+        let mut supply = Supply::default();
+        for (address, account) in state.iter().filter(|(_, account)| account.is_touched()) {
+            let before = self.account(*address)?.unwrap_or_default().balance;
+            let after = if account.is_selfdestructed() { U256::ZERO } else { account.info.balance };
+            supply.add(before, after)?;
+        }
+        Ok(supply)
+    }
+
+    /// Native coin before and after the block, over the accounts that it changed.
+    pub(crate) fn supply(&self) -> Result<Supply, Fault> {
+        let mut supply = Supply::default();
+        for entry in self.accounts.values() {
+            let before = entry.before.as_ref().map_or(U256::ZERO, |account| account.balance);
+            let after = entry.now.map_or(U256::ZERO, |account| account.balance);
+            supply.add(before, after)?;
+        }
+        Ok(supply)
+    }
+
+    /// What the block wrote, and the same by hashed key for the trie. Storage roots are those
+    /// from before the block.
+    pub(crate) fn into_changes(
+        self,
+    ) -> (ChangeSet, BTreeMap<B256, mooring_trie::AccountChange>) {
+        let mut changes = ChangeSet { code: self.deployed, ..ChangeSet::default() };
+        let mut hashed = BTreeMap::new();
+        for (address, entry) in self.accounts {
+            if !entry.is_changed() {
+                continue;
+            }
+            let storage = entry.writes();
+            let storage_root =
+                entry.before.as_ref().map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+            hashed.insert(keccak256(address), hashed_change(&entry, &storage, storage_root));
+            let account = entry.now.map(|now| AccountRecord {
+                nonce: now.nonce,
+                balance: now.balance,
+                code_hash: now.code_hash,
+                storage_root,
+            });
+            let wiped = entry.wiped && entry.before.is_some();
+            changes.accounts.insert(address, AccountChange { account, wiped, storage });
+        }
+        (changes, hashed)
+    }
+
+    fn remove_if_empty(&mut self, address: Address) -> Result<(), Fault> {
+        let entry = self.entry(address)?;
+        if entry.now == Some(Account::default()) {
+            entry.delete();
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, address: Address) -> Result<&mut Entry, Fault> {
+        use std::collections::btree_map::Entry as Place;
+        Ok(match self.accounts.entry(address) {
+            Place::Occupied(place) => place.into_mut(),
+            Place::Vacant(place) => {
+                let before = self.reader.account(address)?;
+                let now = before.as_ref().map(Account::from);
+                place.insert(Entry { before, now, wiped: false, storage: BTreeMap::new() })
+            }
+        })
+    }
+}
+
+impl Supply {
+    fn add(&mut self, before: U256, after: U256) -> Result<(), Fault> {
+        let overflow = || Fault::new("sum native balances: they exceed 256 bits");
+        self.before = self.before.checked_add(before).ok_or_else(overflow)?;
+        self.after = self.after.checked_add(after).ok_or_else(overflow)?;
+        Ok(())
+    }
+}
+
+impl<S: StateReader> Database for Overlay<'_, S> {
+    type Error = Fault;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Fault> {
+        Ok(self.account(address)?.map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            account_id: None,
+            code: None,
+        }))
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Fault> {
+        if let Some(code) = self.code.get(&code_hash) {
+            return Ok(code.clone());
+        }
+        let code = analysed(code_hash, self.reader.code(code_hash)?)?;
+        self.code.insert(code_hash, code.clone());
+        Ok(code)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Fault> {
+        let value = self.slot(address, slot)?;
+        self.entry(address)?.storage.entry(slot).or_insert(Word { before: value, now: value });
+        Ok(value)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, Fault> {
+        self.reader.block_hash(number)
+    }
+}
+
+/// The one place where what revm returns is put in order: its map has none.
+pub(crate) fn sorted(state: EvmState) -> BTreeMap<Address, EvmAccount> {
+    state.into_iter().collect()
+}
+
+fn analysed(hash: B256, code: Bytes) -> Result<Bytecode, Fault> {
+    Bytecode::new_raw_checked(code)
+        .map_err(|error| Fault::from_cause(format!("analyse the code {hash}"), error))
+}
+
+fn hashed_change(
+    entry: &Entry,
+    writes: &BTreeMap<U256, U256>,
+    storage_root: B256,
+) -> mooring_trie::AccountChange {
+    mooring_trie::AccountChange {
+        account: entry.now.map(|now| mooring_trie::Account {
+            nonce: now.nonce,
+            balance: now.balance,
+            code_hash: now.code_hash,
+        }),
+        storage: writes
+            .iter()
+            .map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value))
+            .collect(),
+        wiped: entry.wiped,
+        storage_root,
+    }
+}

@@ -1,0 +1,91 @@
+//! What the state transition reads and what it writes.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+
+use crate::Fault;
+
+/// One account as the state holds it; its storage root lives in the trie alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Transactions sent, or contracts created.
+    pub nonce: u64,
+    /// Wei.
+    pub balance: U256,
+    /// keccak256 of the code; `KECCAK_EMPTY` for none.
+    pub code_hash: B256,
+    /// Root of the account's storage trie; `EMPTY_ROOT_HASH` for none.
+    pub storage_root: B256,
+}
+
+/// The accounts after one block. Enough for calls; execution needs a [`BlockState`].
+pub trait StateReader {
+    /// The account at `address`, `None` when it does not exist.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    fn account(&self, address: Address) -> Result<Option<AccountRecord>, Fault>;
+
+    /// The word at `slot`, zero when unset.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, Fault>;
+
+    /// The code with this hash.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read or does not hold it.
+    fn code(&self, code_hash: B256) -> Result<Bytes, Fault>;
+
+    /// The hash of the Ethereum block `number` (one of the last 256), zero when unknown.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    fn block_hash(&self, number: u64) -> Result<B256, Fault>;
+}
+
+impl<S: StateReader + ?Sized> StateReader for &S {
+    fn account(&self, address: Address) -> Result<Option<AccountRecord>, Fault> {
+        (**self).account(address)
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, Fault> {
+        (**self).storage(address, slot)
+    }
+
+    fn code(&self, code_hash: B256) -> Result<Bytes, Fault> {
+        (**self).code(code_hash)
+    }
+
+    fn block_hash(&self, number: u64) -> Result<B256, Fault> {
+        (**self).block_hash(number)
+    }
+}
+
+/// The committed state that a block is executed on: accounts and the trie nodes that commit to
+/// them, all of one block. Whatever reads both is one.
+pub trait BlockState: StateReader + mooring_trie::NodeReader<Error = Fault> {}
+
+impl<S: StateReader + mooring_trie::NodeReader<Error = Fault>> BlockState for S {}
+
+/// One account's change in a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountChange {
+    /// The account after the block, `None` when it no longer exists.
+    pub account: Option<AccountRecord>,
+    /// Its storage was destroyed before `storage` was written.
+    pub wiped: bool,
+    /// Slots written, with the value after the block (zero: removed).
+    pub storage: BTreeMap<U256, U256>,
+}
+
+/// Everything a block wrote, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Changed accounts.
+    pub accounts: BTreeMap<Address, AccountChange>,
+    /// New code by hash.
+    pub code: BTreeMap<B256, Bytes>,
+}

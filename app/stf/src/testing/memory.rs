@@ -1,0 +1,75 @@
+//! A committed state in memory.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use mooring_trie::{MemoryNodes, Nibbles, NodeReader};
+
+use crate::{AccountRecord, ExecutedBlock, Fault, StateReader};
+
+/// The state after the last block written, with its trie nodes.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryState {
+    /// Accounts by address.
+    pub accounts: BTreeMap<Address, AccountRecord>,
+    /// Non-zero words by address and slot.
+    pub storage: BTreeMap<(Address, U256), U256>,
+    /// Code by hash.
+    pub code: BTreeMap<B256, Bytes>,
+    /// Block hashes by number.
+    pub hashes: BTreeMap<u64, B256>,
+    /// The tries.
+    pub nodes: MemoryNodes,
+}
+
+impl MemoryState {
+    /// Takes over what a block wrote.
+    pub fn write(&mut self, block: &ExecutedBlock) {
+        self.hashes.insert(block.header.number, block.hash);
+        self.nodes.write_all(block.nodes.clone());
+        self.code.extend(block.changes.code.clone());
+        for (address, change) in &block.changes.accounts {
+            if change.wiped || change.account.is_none() {
+                self.storage.retain(|(owner, _), _| owner != address);
+            }
+            match &change.account {
+                Some(account) => self.accounts.insert(*address, account.clone()),
+                None => self.accounts.remove(address),
+            };
+            for (slot, value) in &change.storage {
+                if value.is_zero() {
+                    self.storage.remove(&(*address, *slot));
+                } else {
+                    self.storage.insert((*address, *slot), *value);
+                }
+            }
+        }
+    }
+}
+
+impl StateReader for MemoryState {
+    fn account(&self, address: Address) -> Result<Option<AccountRecord>, Fault> {
+        Ok(self.accounts.get(&address).cloned())
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, Fault> {
+        Ok(self.storage.get(&(address, slot)).copied().unwrap_or_default())
+    }
+
+    fn code(&self, code_hash: B256) -> Result<Bytes, Fault> {
+        let code = self.code.get(&code_hash).cloned();
+        code.ok_or_else(|| Fault::new(format!("read code {code_hash}: it is not there")))
+    }
+
+    fn block_hash(&self, number: u64) -> Result<B256, Fault> {
+        Ok(self.hashes.get(&number).copied().unwrap_or_default())
+    }
+}
+
+impl NodeReader for MemoryState {
+    type Error = Fault;
+
+    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>, Fault> {
+        self.nodes.node(owner, path).map_err(|never| match never {})
+    }
+}

@@ -1,0 +1,141 @@
+//! Random lives of a whole state.
+
+use crate::model::{Leaves, built, check_proof, oracle_root, seeded};
+use alloy_primitives::{B256, U256, keccak256, utils::KECCAK256_EMPTY};
+use mooring_trie::{
+    Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, NodeUpdates, StateError, TrieAccount,
+    apply,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Accounts and their storage, without zero slots.
+type Model = BTreeMap<B256, (Account, BTreeMap<B256, U256>)>;
+
+/// A change without the previous storage root, which the model knows.
+#[derive(Debug, Clone)]
+struct Step {
+    account: Option<Account>,
+    storage: BTreeMap<B256, U256>,
+    wiped: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let account = (any::<u64>(), 0u64..9).prop_map(|(balance, nonce)| Account {
+        nonce,
+        balance: U256::from(balance),
+        code_hash: KECCAK256_EMPTY,
+    });
+    let slot = (0u8..30).prop_map(|slot| keccak256([slot]));
+    let word = prop_oneof![Just(U256::ZERO), (1u64..200).prop_map(U256::from), Just(U256::MAX)];
+    let storage = prop::collection::btree_map(slot, word, 0..12);
+    (prop::option::weighted(0.8, account), storage, prop::bool::weighted(0.2))
+        .prop_map(|(account, storage, wiped)| Step { account, storage, wiped })
+}
+
+fn block() -> impl Strategy<Value = BTreeMap<B256, Step>> {
+    prop::collection::btree_map((0u8..12).prop_map(|seed| keccak256([seed])), step(), 0..10)
+}
+
+fn storage_leaves(storage: &BTreeMap<B256, U256>) -> Leaves {
+    storage.iter().map(|(slot, value)| (*slot, alloy_rlp::encode(value))).collect()
+}
+
+fn storage_root(model: &Model, address: &B256) -> B256 {
+    model.get(address).map_or(EMPTY_ROOT_HASH, |(_, s)| oracle_root(&storage_leaves(s)))
+}
+
+fn account_leaves(model: &Model) -> Leaves {
+    let leaf = |(address, (account, _)): (&B256, &(Account, _))| {
+        let root = storage_root(model, address);
+        let Account { nonce, balance, code_hash } = *account;
+        (*address, alloy_rlp::encode(TrieAccount::new(nonce, balance, root, code_hash)))
+    };
+    model.iter().map(leaf).collect()
+}
+
+/// All nodes that a state of these accounts has.
+fn all_nodes(model: &Model) -> MemoryNodes {
+    let tries = model.iter().map(|(a, (_, s))| (Some(*a), storage_leaves(s)));
+    let mut nodes = MemoryNodes::default();
+    for (owner, leaves) in tries.chain([(None, account_leaves(model))]) {
+        let (_, trie) = built(owner, &leaves);
+        let updates = trie.iter().map(|(_, path, rlp)| (*path, Some(rlp.to_vec())));
+        nodes.write_all(NodeUpdates::from([(owner, updates.collect())]));
+    }
+    nodes
+}
+
+fn changes(model: &Model, block: &BTreeMap<B256, Step>) -> BTreeMap<B256, AccountChange> {
+    let change = |(address, step): (&B256, &Step)| {
+        let Step { account, storage, wiped } = step.clone();
+        let storage_root = storage_root(model, address);
+        (*address, AccountChange { account, storage, wiped, storage_root })
+    };
+    block.iter().map(change).collect()
+}
+
+fn follow(model: &mut Model, block: BTreeMap<B256, Step>) {
+    for (address, step) in block {
+        let Some(account) = step.account else {
+            model.remove(&address);
+            continue;
+        };
+        let entry = model.entry(address).or_insert((account, BTreeMap::new()));
+        entry.0 = account;
+        if step.wiped {
+            entry.1.clear();
+        }
+        entry.1.extend(step.storage);
+        entry.1.retain(|_, value| !value.is_zero());
+    }
+}
+
+proptest! {
+    #![proptest_config(seeded(200))]
+
+    #[test]
+    fn state_roots_and_nodes_follow_from_the_accounts_alone(
+        blocks in prop::collection::vec(block(), 1..8)
+    ) {
+        let (mut model, mut nodes, mut root) = (Model::new(), MemoryNodes::default(), EMPTY_ROOT_HASH);
+        for block in blocks {
+            let changes = changes(&model, &block);
+            let commit = apply(&nodes, root, &changes).unwrap();
+            follow(&mut model, block);
+            prop_assert_eq!(commit.root, oracle_root(&account_leaves(&model)));
+            let alive = changes.keys().filter(|address| model.contains_key(*address));
+            let roots = alive.map(|address| (*address, storage_root(&model, address))).collect();
+            prop_assert_eq!(&commit.storage_roots, &roots);
+            root = commit.root;
+            nodes.write_all(commit.nodes);
+            prop_assert_eq!(&nodes, &all_nodes(&model));
+        }
+        for (address, (_, storage)) in &model {
+            let leaves = storage_leaves(storage);
+            let root = storage_root(&model, address);
+            for slot in (0u8..32).map(|slot| keccak256([slot])) {
+                check_proof(&nodes, Some(*address), root, slot, leaves.get(&slot));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_previous_storage_root_is_refused() {
+    let account = Some(Account { nonce: 1, balance: U256::from(5), code_hash: KECCAK256_EMPTY });
+    let storage = BTreeMap::from([(keccak256("slot"), U256::from(7))]);
+    let address = keccak256("address");
+    let mut change =
+        AccountChange { account, storage, wiped: false, storage_root: EMPTY_ROOT_HASH };
+    let mut nodes = MemoryNodes::default();
+    let commit = apply(&nodes, EMPTY_ROOT_HASH, &[(address, change.clone())].into()).unwrap();
+    nodes.write_all(commit.nodes);
+
+    let error = apply(&nodes, commit.root, &[(address, change.clone())].into()).unwrap_err();
+    let right = commit.storage_roots[&address];
+    assert!(matches!(error, StateError::StorageRoot { committed, .. } if committed == right));
+    change.storage_root = right;
+    let again = apply(&nodes, commit.root, &[(address, change)].into()).unwrap();
+    assert_eq!((again.root, again.nodes), (commit.root, NodeUpdates::new()));
+}

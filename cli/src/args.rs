@@ -1,0 +1,211 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use clap::{ArgAction, Parser, Subcommand};
+use mooring_testnet::L1Choice;
+
+/// A pegged EVM sidechain with its own BFT consensus.
+#[derive(Debug, Parser)]
+#[command(name = "mooring", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Print the answer as one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on stderr; twice says everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A whole network on this machine: L1, contracts, validators, relayers
+    #[command(subcommand)]
+    Testnet(Testnet),
+    /// A validator or full node
+    #[command(subcommand)]
+    Node(Node),
+    /// A federation member's relayer
+    #[command(subcommand)]
+    Relayer(Relayer),
+    /// Lock an asset on L1 to have it on the sidechain
+    Deposit(Deposit),
+    /// Burn an asset on the sidechain to have it back on L1
+    Withdraw(Withdraw),
+    /// Collect a withdrawal on L1 by hand, without any relayer
+    Claim(Claim),
+    /// Follow one transfer across the peg
+    #[command(subcommand)]
+    Transfer(Transfer),
+}
+
+/// Where a testnet lives.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Dir {
+    /// The testnet's directory [default: ~/.mooring/testnet]
+    #[arg(long, env = "MOORING_TESTNET_DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Testnet {
+    /// Start it; stays in front until Ctrl-C unless --detach
+    Up {
+        #[command(flatten)]
+        dir: Dir,
+        /// The L1: auto (anvil when found, else builtin), anvil, builtin, or the URL of a
+        /// development L1 with chain id 31337
+        #[arg(long, default_value = "auto")]
+        l1: L1Choice,
+        /// Validators, and as many relayers
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=10))]
+        validators: u16,
+        /// Return when all is ready, and leave it running
+        #[arg(long)]
+        detach: bool,
+        /// Milliseconds between blocks
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+        block_interval: u64,
+    },
+    /// Stop it; its data stays
+    Down {
+        #[command(flatten)]
+        dir: Dir,
+    },
+    /// Show every process, its height and its health
+    Status {
+        #[command(flatten)]
+        dir: Dir,
+    },
+    /// Print a process's log
+    Logs {
+        #[command(flatten)]
+        dir: Dir,
+        /// l1, node0, relayer0, … [default: all]
+        name: Option<String>,
+        /// Go on as lines come
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Stop it and delete its data
+    Reset {
+        #[command(flatten)]
+        dir: Dir,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// Run a node from its home
+    Start {
+        /// The home: config/genesis.json, config/node.toml, keys, data
+        #[arg(long)]
+        home: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Relayer {
+    /// Run a relayer from its home
+    Start {
+        /// The home: relayer.toml, genesis.json, keys, journal
+        #[arg(long)]
+        home: PathBuf,
+    },
+}
+
+/// The chains, and the key that pays. All default to the testnet's.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Chains {
+    #[command(flatten)]
+    pub dir: Dir,
+    /// JSON-RPC URL of the L1 [default: the testnet's]
+    #[arg(long, requires = "rpc")]
+    pub l1_rpc: Option<String>,
+    /// JSON-RPC URL of the sidechain [default: the testnet's first node]
+    #[arg(long)]
+    pub rpc: Option<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Key {
+    /// A keystore file (Web3 Secret Storage v3) [default: the testnet's first account]
+    #[arg(long)]
+    pub keystore: Option<PathBuf>,
+    /// A file that holds the keystore's password
+    #[arg(long, requires = "keystore")]
+    pub password_file: Option<PathBuf>,
+    /// The testnet's account to use, by its place in the list
+    #[arg(long, default_value_t = 0, conflicts_with = "keystore")]
+    pub account: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Deposit {
+    #[command(flatten)]
+    pub chains: Chains,
+    #[command(flatten)]
+    pub key: Key,
+    /// `eth`, or the L1 token's address
+    #[arg(long, default_value = "eth")]
+    pub asset: String,
+    /// In whole units: 1.5 is one and a half ETH
+    #[arg(long)]
+    pub amount: String,
+    /// Who gets it on the sidechain [default: the sender]
+    #[arg(long)]
+    pub to: Option<Address>,
+    /// ETH to send along with a token, credited as native coin, so that it can move at once
+    #[arg(long, default_value = "0")]
+    pub gas: String,
+    /// Return when L1 has it, without waiting for the credit
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Withdraw {
+    #[command(flatten)]
+    pub chains: Chains,
+    #[command(flatten)]
+    pub key: Key,
+    /// `eth`, or the L1 token's address
+    #[arg(long, default_value = "eth")]
+    pub asset: String,
+    /// In whole units: 1.5 is one and a half ETH
+    #[arg(long)]
+    pub amount: String,
+    /// Who is paid on L1 [default: the sender]
+    #[arg(long)]
+    pub to: Option<Address>,
+    /// The part of the amount for whoever claims it, in whole units
+    #[arg(long, default_value = "0")]
+    pub fee: String,
+    /// Return when the sidechain has it, without waiting for the payment
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Claim {
+    #[command(flatten)]
+    pub chains: Chains,
+    #[command(flatten)]
+    pub key: Key,
+    /// The exit's index, or the hash of the withdrawal's transaction
+    pub exit: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Transfer {
+    /// Show where a transfer is, and what comes next
+    Show {
+        #[command(flatten)]
+        chains: Chains,
+        /// The hash of the deposit's or the withdrawal's transaction
+        hash: alloy_primitives::B256,
+    },
+}

@@ -1,0 +1,3 @@
+//! Integration tests of the whole: structure here, scenarios with real processes beside it.
+
+mod architecture;
