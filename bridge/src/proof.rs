@@ -65,14 +65,14 @@ pub enum HeadProofError {
     Header(#[from] alloy_rlp::Error),
     /// The state root does not hold this account.
     #[error("account proof of the vault does not hold")]
-    Account(#[source] ProofVerificationError),
+    Account(#[source] Box<ProofVerificationError>),
     /// The storage root does not hold this value.
     #[error("storage proof of slot {slot} does not hold")]
     Storage {
         /// The slot.
         slot: B256,
         /// What is wrong.
-        source: ProofVerificationError,
+        source: Box<ProofVerificationError>,
     },
     /// The count is beyond 64 bits: not a Vault.
     #[error("vault has count {0}, which no deposit log reaches")]
@@ -96,7 +96,7 @@ pub fn verify_head(
     let account = alloy_rlp::encode(proof.account);
     let key = Nibbles::unpack(keccak256(vault));
     verify_proof(header.state_root, key, Some(account), &proof.account_nodes)
-        .map_err(HeadProofError::Account)?;
+        .map_err(|source| HeadProofError::Account(Box::new(source)))?;
     let storage_root = proof.account.storage_root;
     verify_slot(storage_root, HEAD_COUNT_SLOT, &proof.count)?;
     verify_slot(storage_root, HEAD_ACC_SLOT, &proof.acc)?;
@@ -116,7 +116,7 @@ fn verify_slot(root: B256, slot: B256, proof: &SlotProof) -> Result<(), HeadProo
     // A zero is not stored: its proof is one of absence.
     let value = (!proof.value.is_zero()).then(|| alloy_rlp::encode(proof.value));
     verify_proof(root, Nibbles::unpack(keccak256(slot)), value, &proof.nodes)
-        .map_err(|source| HeadProofError::Storage { slot, source })
+        .map_err(|source| HeadProofError::Storage { slot, source: Box::new(source) })
 }
 
 /// The fields of a header that a proof needs.

@@ -42,3 +42,9 @@ pub fn withdraw(asset: Address, amount: U256, recipient: Address, fee: U256) -> 
     let call = Gateway::withdrawCall { asset, amount, recipient, fee };
     Action { to: Some(addresses::GATEWAY), value, input: call.abi_encode().into() }
 }
+
+/// Pays one exit on L1 by its proof ([`crate::transfer::Chains::claim_of`]). Anyone may.
+pub fn claim(vault: Address, item: Vault::Claim) -> Action {
+    let call = Vault::claimCall { item };
+    Action { to: Some(vault), value: U256::ZERO, input: call.abi_encode().into() }
+}

@@ -12,7 +12,8 @@ enum Mode {
     Bomb,
     BurnGas,
     Reenter,
-    Silent
+    Silent,
+    Work
 }
 
 /// @dev What both mocks do on request.
@@ -40,6 +41,11 @@ abstract contract Misbehaviour {
         }
         if (mode == Mode.BurnGas) {
             for (uint256 i; i < type(uint256).max; ++i) {}
+        }
+        if (mode == Mode.Work) {
+            // Most of what a token may use in a batch.
+            uint256 end = gasleft() > 150_000 ? gasleft() - 150_000 : 0;
+            while (gasleft() > end) {}
         }
         if (mode == Mode.Reenter) {
             (bool ok, bytes memory why) = _target.call(_data);
@@ -134,6 +140,10 @@ contract OddMetadata {
 
     fallback(bytes calldata) external returns (bytes memory) {
         if (_mode == Mode.Revert) revert("no metadata");
+        if (_mode == Mode.Work) {
+            uint256 end = gasleft() > 80_000 ? gasleft() - 80_000 : 0;
+            while (gasleft() > end) {}
+        }
         if (_mode == Mode.BurnGas) {
             for (uint256 i; i < type(uint256).max; ++i) {}
         }
