@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::home::{Home, HomeError, HomeKeys};
+
 /// The settings of one node, `config/node.toml`. Unknown keys are refused; a missing key takes
 /// its default. Every listener is on the loopback interface until told otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +85,85 @@ pub struct DevConfig {
     pub finality_lag: u64,
 }
 
+impl NodeConfig {
+    /// The text of `node.toml`: every key with its meaning. It parses to the same settings.
+    ///
+    /// # Panics
+    /// Never: text, numbers and lists are always TOML values.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::from("# The settings of this node. Unknown keys are refused.\n\n");
+        let mut table = "";
+        for (section, key, meaning, value) in self.entries() {
+            if section != table {
+                text.push_str(&format!("\n[{section}]\n"));
+                table = section;
+            }
+            text.push_str(&format!("# {meaning}\n{key} = {value}\n"));
+        }
+        text
+    }
+
+    fn entries(&self) -> [(&'static str, &'static str, &'static str, toml::Value); 11] {
+        let Self { moniker, rpc, p2p, engine, mempool, health, dev } = self;
+        let text = |value: &dyn ToString| toml::Value::from(value.to_string());
+        let number = |value: u64| toml::Value::from(i64::try_from(value).unwrap_or(i64::MAX));
+        let list = |values: &[String]| toml::Value::from(values.to_vec());
+        [
+            ("", "moniker", "A name for logs and metrics.", text(moniker)),
+            (
+                "rpc",
+                "listen",
+                "Where JSON-RPC is served over HTTP and WebSocket.",
+                text(&rpc.listen),
+            ),
+            ("p2p", "listen", "The multiaddr where transaction gossip listens.", text(&p2p.listen)),
+            (
+                "p2p",
+                "peers",
+                "Multiaddrs of peers, each ending in /p2p/<peer id>.",
+                list(&p2p.peers),
+            ),
+            ("engine", "listen", "The multiaddr where consensus listens.", text(&engine.listen)),
+            (
+                "engine",
+                "peers",
+                "Multiaddrs of peers, each ending in /p2p/<peer id>.",
+                list(&engine.peers),
+            ),
+            (
+                "engine",
+                "persistent_peers_only",
+                "Refuses connections from anyone who is not in peers.",
+                engine.persistent_peers_only.into(),
+            ),
+            (
+                "mempool",
+                "min_fee_wei",
+                "The lowest fee cap accepted, in wei a gas, where it is above the genesis floor.",
+                number(mempool.min_fee_wei),
+            ),
+            (
+                "health",
+                "listen",
+                "Where /livez, /readyz and /metrics are served.",
+                text(&health.listen),
+            ),
+            (
+                "dev",
+                "seal_on_arrival",
+                "Dev engine only: seals when a transaction arrives, and only then.",
+                dev.seal_on_arrival.into(),
+            ),
+            (
+                "dev",
+                "finality_lag",
+                "Dev engine only: blocks between the newest and `finalized`; lost at a restart.",
+                number(dev.finality_lag),
+            ),
+        ]
+    }
+}
+
 const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
@@ -154,7 +235,13 @@ mod tests {
         let mut config = NodeConfig { moniker: "node0".to_owned(), ..NodeConfig::default() };
         config.engine.peers.push("/ip4/127.0.0.1/tcp/1/p2p/x".to_owned());
         config.dev.finality_lag = 3;
-        let text = toml::to_string(&config).unwrap();
-        assert_eq!(toml::from_str::<NodeConfig>(&text).unwrap(), config);
+        let text = config.to_toml();
+        assert_eq!(toml::from_str::<NodeConfig>(&text).unwrap(), config, "{text}");
+    }
+
+    #[test]
+    fn every_key_is_written_with_its_meaning() {
+        let written: toml::Table = NodeConfig::default().to_toml().parse().unwrap();
+        assert_eq!(written, toml::Table::try_from(NodeConfig::default()).unwrap());
     }
 }

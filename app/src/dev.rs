@@ -75,7 +75,10 @@ impl DevControl {
         self.send(|done| Command::Seal { done }).await
     }
 
-    async fn send<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, DevEnded> {
+    async fn send<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, DevEnded> {
         let (done, answer) = oneshot::channel();
         self.0.send(make(done)).await.map_err(|_| DevEnded)?;
         answer.await.map_err(|_| DevEnded)
@@ -151,12 +154,12 @@ impl DevEngine {
             Some(Command::Seal { done }) => {
                 let height = self.seal()?;
                 // Whoever asked may have gone; the block stands.
-                drop(done.send(height));
+                let _ = done.send(height);
                 Ok(())
             }
             Some(Command::Reorg { depth, done }) => {
                 let dropped = self.app.reorg(depth);
-                drop(done.send(dropped));
+                let _ = done.send(dropped);
                 Ok(())
             }
         }
@@ -227,3 +230,6 @@ fn now() -> Timestamp {
         nanos: since.subsec_nanos().cast_signed(),
     }
 }
+
+#[cfg(test)]
+mod tests;

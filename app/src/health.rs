@@ -47,7 +47,9 @@ pub enum NotReady {
     #[error("no block yet: consensus has not decided height 1")]
     NoBlock,
     /// The newest block is old: the node is syncing, cut off, or the chain stands still.
-    #[error("newest block {height} is {age_secs} s old: the node is syncing, cut off, or the chain stalls")]
+    #[error(
+        "newest block {height} is {age_secs} s old: the node is syncing, cut off, or the chain stalls"
+    )]
     Stale {
         /// The newest height.
         height: u64,
@@ -92,7 +94,7 @@ impl Health {
         let mut text = String::new();
         let mut gauge = |name: &str, help: &str, value: u64| {
             // Writing to a string cannot fail.
-            drop(writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"));
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
         };
         gauge("mooring_height", "Height of the newest block.", view.number());
         gauge(
@@ -152,8 +154,7 @@ pub async fn serve(
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let reasons: Vec<String> = health.reasons(now).iter().map(ToString::to_string).collect();
-    let status =
-        if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({
         "ready": reasons.is_empty(),
         "height": health.chain.store.latest().number(),
@@ -165,3 +166,6 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.metrics()).into_response()
 }
+
+#[cfg(test)]
+mod tests;

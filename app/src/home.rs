@@ -105,21 +105,20 @@ impl Home {
     pub fn load_config(&self) -> Result<NodeConfig, HomeError> {
         let path = self.node_toml();
         match fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text)
-                .map_err(|e| HomeError::Toml { path, source: Box::new(e) }),
+            Ok(text) => {
+                toml::from_str(&text).map_err(|e| HomeError::Toml { path, source: Box::new(e) })
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(NodeConfig::default()),
             Err(source) => Err(HomeError::Io { path, source }),
         }
     }
 
-    /// Writes `node.toml`, replacing it.
+    /// Writes `node.toml` with every key explained, replacing it.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn save_config(&self, config: &NodeConfig) -> Result<(), HomeError> {
-        let path = self.node_toml();
-        let text = toml::to_string(config).expect("strings, numbers and lists are always TOML");
-        write(&path, &text)
+        write(&self.node_toml(), &config.to_toml())
     }
 
     /// Reads and checks `genesis.json`.
@@ -129,8 +128,9 @@ impl Home {
     pub fn load_genesis(&self) -> Result<Genesis, HomeError> {
         let path = self.genesis();
         match fs::read_to_string(&path) {
-            Ok(text) => Genesis::parse(&text)
-                .map_err(|e| HomeError::Genesis { path, source: Box::new(e) }),
+            Ok(text) => {
+                Genesis::parse(&text).map_err(|e| HomeError::Genesis { path, source: Box::new(e) })
+            }
             Err(source) => Err(HomeError::Io { path, source }),
         }
     }
@@ -145,8 +145,7 @@ impl Home {
         config: &NodeConfig,
         keys: &HomeKeys,
     ) -> Result<(), HomeError> {
-        let files =
-            [self.genesis(), self.node_toml(), self.node_key(), self.validator_key()];
+        let files = [self.genesis(), self.node_toml(), self.node_key(), self.validator_key()];
         if let Some(path) = files.into_iter().find(|path| path.exists()) {
             return Err(HomeError::Exists { path });
         }

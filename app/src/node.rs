@@ -1,18 +1,18 @@
 //! Wiring: from a home directory to a running node.
 
+mod addresses;
+mod error;
+
 use std::error::Error;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
 use mooring_genesis::{Engine, Genesis};
 use mooring_malachite as malachite;
-use mooring_malachite::{EngineStatus, KeyError, NodeKey};
-use mooring_stf::{ChainParams, Fault};
+use mooring_malachite::{EngineStatus, NodeKey};
+use mooring_stf::ChainParams;
 use tendermint_proto::google::protobuf::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,63 +22,16 @@ use crate::application::{APP_VERSION, Application, Chain, Queries, TxSource as _
 use crate::config::NodeConfig;
 use crate::dev::{DevControl, DevEngine, DevEngineConfig, Sealing};
 use crate::health::{self, Health};
-use crate::home::{Home, HomeError};
+use crate::home::Home;
 use crate::mempool::{Mempool, PoolLimits};
-use crate::p2p::{Gossip, GossipConfig, GossipError, GossipHandle};
-use crate::rpc::{self, RpcContext, ServeError};
-use crate::store::{Store, StoreError};
+use crate::p2p::{Gossip, GossipConfig, GossipHandle};
+use crate::rpc::{self, RpcContext};
+use crate::store::Store;
 use crate::tasks::Tasks;
 
 pub use crate::tasks::NodeError;
-
-/// Why a node cannot start. Each says what to do; nothing is left running.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A file of the home cannot be used.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// A key file cannot be used.
-    #[error("load {}", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: KeyError,
-    },
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An address is in use or not this machine's.
-    #[error("listen on {address}; if the port is in use, change {key} in node.toml")]
-    Listen {
-        /// The key of `node.toml`.
-        key: &'static str,
-        /// Its value.
-        address: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// A multiaddr is malformed.
-    #[error("read {key} = \"{value}\" in node.toml as a multiaddr such as /ip4/127.0.0.1/tcp/26656")]
-    Multiaddr {
-        /// The key of `node.toml`.
-        key: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// Gossip cannot start.
-    #[error("start transaction gossip; its keys are [p2p] listen and peers in node.toml")]
-    Gossip(#[from] GossipError),
-    /// JSON-RPC cannot be served.
-    #[error("start JSON-RPC; its key is [rpc] listen in node.toml")]
-    Rpc(#[from] ServeError),
-    /// The genesis names an engine that this command does not run.
-    #[error("genesis.json names the engine {0}, which runs outside; start it beside `mooring node abci`")]
-    ExternalEngine(Engine),
-    /// Something of the node's own failed.
-    #[error("start the node")]
-    Fault(#[from] Fault),
-}
+use addresses::{listen, multiaddr, probe};
+pub use error::StartError;
 
 /// Starts nodes.
 #[derive(Debug)]
@@ -189,25 +142,18 @@ impl NodeHandle {
 
 fn open_chain(home: &Home, genesis: Genesis) -> Result<Chain, StartError> {
     let params = ChainParams::from_genesis(&genesis);
-    let store = Store::open(&home.database(), genesis.hash(), || {
-        mooring_stf::genesis_block(&genesis)
-    })?;
+    let store =
+        Store::open(&home.database(), genesis.hash(), || mooring_stf::genesis_block(&genesis))?;
     Ok(Chain::new(store, Arc::new(params), Arc::new(genesis)))
 }
 
 impl Parts {
-    async fn start_dev(
-        mut self,
-        health: TcpListener,
-    ) -> Result<NodeHandle, StartError> {
+    async fn start_dev(mut self, health: TcpListener) -> Result<NodeHandle, StartError> {
         let settings = &self.config.dev;
         let setup = self.chain.genesis.setup();
         let interval = Duration::from_millis(setup.block_interval_ms);
-        let sealing = if settings.seal_on_arrival {
-            Sealing::OnArrival
-        } else {
-            Sealing::Every(interval)
-        };
+        let sealing =
+            if settings.seal_on_arrival { Sealing::OnArrival } else { Sealing::Every(interval) };
         let engine = DevEngineConfig {
             sealing,
             proposer: setup.validators.first().map_or([0; 20], |v| v.consensus_pubkey.address()),
@@ -231,10 +177,7 @@ impl Parts {
         self.serve(health, health_state, None, Some(control)).await
     }
 
-    async fn start_malachite(
-        mut self,
-        health: TcpListener,
-    ) -> Result<NodeHandle, StartError> {
+    async fn start_malachite(mut self, health: TcpListener) -> Result<NodeHandle, StartError> {
         let key_path = self.home.node_key();
         let node_key = NodeKey::load(&key_path)
             .map_err(|source| StartError::Key { path: key_path, source })?;
@@ -267,11 +210,7 @@ impl Parts {
         Application::new(self.chain.clone(), Arc::new(self.pool.clone()))
     }
 
-    fn spawn_malachite(
-        &mut self,
-        config: malachite::Config,
-        status: watch::Sender<EngineStatus>,
-    ) {
+    fn spawn_malachite(&mut self, config: malachite::Config, status: watch::Sender<EngineStatus>) {
         let app = Box::new(self.application());
         let info = Arc::new(Queries::new(self.chain.clone(), self.pool.clone()));
         let store = Arc::new(self.chain.store.clone());
@@ -375,39 +314,6 @@ fn task_failed(task: &'static str, error: impl Error + Send + Sync + 'static) ->
     NodeError::Task { task, source: Box::new(error) }
 }
 
-async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { key, address: address.to_string(), source })
-}
-
-fn multiaddr(key: &'static str, value: &str) -> Result<Multiaddr, StartError> {
-    value.parse().map_err(|_| StartError::Multiaddr { key, value: value.to_owned() })
-}
-
-/// Tells whether the engine, which says it only in its log, could listen.
-fn probe(key: &'static str, value: &str) -> Result<(), StartError> {
-    let address = multiaddr(key, value)?;
-    let (mut ip, mut port) = (None, None);
-    for part in &address {
-        match part {
-            Protocol::Ip4(v4) => ip = Some(IpAddr::V4(v4)),
-            Protocol::Ip6(v6) => ip = Some(IpAddr::V6(v6)),
-            Protocol::Tcp(number) => port = Some(number),
-            _ => {}
-        }
-    }
-    // A port of 0 is the system's choice; other transports have no listener to try.
-    if let (Some(ip), Some(port @ 1..)) = (ip, port) {
-        std::net::TcpListener::bind((ip, port)).map_err(|source| StartError::Listen {
-            key,
-            address: value.to_owned(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
 fn timestamp(unix_ms: u64) -> Timestamp {
     Timestamp {
         seconds: i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX),
@@ -418,3 +324,6 @@ fn timestamp(unix_ms: u64) -> Timestamp {
 const fn genesis_validator((pub_key, power): &([u8; 32], u64)) -> malachite::GenesisValidator {
     malachite::GenesisValidator { pub_key: *pub_key, power: *power }
 }
+
+#[cfg(test)]
+mod tests;

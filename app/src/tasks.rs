@@ -117,10 +117,7 @@ fn keep_first(first: &mut Result<(), NodeError>, next: Result<(), NodeError>) {
     }
 }
 
-fn verdict(
-    outcome: Result<Outcome, tokio::task::JoinError>,
-    asked: bool,
-) -> Result<(), NodeError> {
+fn verdict(outcome: Result<Outcome, tokio::task::JoinError>, asked: bool) -> Result<(), NodeError> {
     match outcome {
         Ok((name, Ok(()))) if !asked => Err(NodeError::Ended(name)),
         Ok((_, result)) => result,

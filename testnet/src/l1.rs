@@ -1,6 +1,7 @@
 //! The L1 of a testnet: anvil where it is found, else the built-in one, or somebody's URL.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -51,11 +52,18 @@ pub struct L1Plan {
 }
 
 impl L1Choice {
-    /// Decides. `mooring` is this binary, `home` where the built-in L1 keeps its state.
+    /// Decides. `mooring` is this binary, `home` where the built-in L1 keeps its state, `path` the
+    /// search path for anvil.
     ///
     /// # Errors
     /// [`TestnetError::NoAnvil`] when anvil was asked for and is not on `PATH`.
-    pub fn plan(&self, port: u16, mooring: &Path, home: &Path) -> Result<L1Plan, TestnetError> {
+    pub fn plan(
+        &self,
+        port: u16,
+        mooring: &Path,
+        home: &Path,
+        path: &OsStr,
+    ) -> Result<L1Plan, TestnetError> {
         let rpc = format!("http://127.0.0.1:{port}");
         match self {
             Self::Url(url) => Ok(L1Plan { kind: "external", command: None, rpc: url.clone() }),
@@ -65,21 +73,20 @@ impl L1Choice {
                 rpc,
             }),
             Self::Anvil => {
-                let anvil = find_anvil().ok_or(TestnetError::NoAnvil)?;
+                let anvil = find_anvil(path).ok_or(TestnetError::NoAnvil)?;
                 Ok(L1Plan { kind: "anvil", command: Some(anvil_command(&anvil, port)), rpc })
             }
-            Self::Auto => match find_anvil() {
-                Some(_) => Self::Anvil.plan(port, mooring, home),
-                None => Self::Builtin.plan(port, mooring, home),
+            Self::Auto => match find_anvil(path) {
+                Some(_) => Self::Anvil.plan(port, mooring, home, path),
+                None => Self::Builtin.plan(port, mooring, home, path),
             },
         }
     }
 }
 
-/// anvil on `PATH`.
-pub fn find_anvil() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join("anvil")).find(|file| file.is_file())
+/// anvil in a search path such as `PATH`.
+pub fn find_anvil(path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|dir| dir.join("anvil")).find(|file| file.is_file())
 }
 
 /// A block a second, and epochs of one slot: `finalized` trails the tip by two blocks. With

@@ -1,6 +1,7 @@
 //! Starting a testnet: L1, contracts, genesis, validators, relayers, funds; ready or an error.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -43,6 +44,8 @@ pub struct UpOptions {
     pub block_interval_ms: u64,
     /// The `mooring` binary that the processes run.
     pub mooring: PathBuf,
+    /// Where anvil is looked for, as in `PATH`.
+    pub path: OsString,
 }
 
 /// Starts a testnet and returns when every part is ready. `talk` is told of each step. Whatever
@@ -173,7 +176,12 @@ impl Starting<'_> {
 
     async fn start_l1(&mut self, ports: &Ports, now_ms: u64) -> Result<L1Plan, TestnetError> {
         let home = self.options.dir.join("l1");
-        let plan = self.options.l1.plan(ports.l1, &self.options.mooring, &home)?;
+        let plan = self.options.l1.plan(
+            ports.l1,
+            &self.options.mooring,
+            &home,
+            &self.options.path,
+        )?;
         (self.talk)(&match plan.kind {
             "anvil" => "L1: anvil".to_owned(),
             "builtin" => "L1: the built-in dev L1 (this binary, not Ethereum)".to_owned(),

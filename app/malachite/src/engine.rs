@@ -154,8 +154,9 @@ impl Node<'_> {
         self,
     ) -> Result<(Channels<Context>, EngineHandle, mpsc::Receiver<GuardError>), EngineError> {
         let failed = |e: eyre::Report| EngineError::Start(format!("{e:#}"));
-        std::fs::create_dir_all(&self.config.home)
-            .map_err(|e| EngineError::Start(format!("create {}: {e}", self.config.home.display())))?;
+        std::fs::create_dir_all(&self.config.home).map_err(|e| {
+            EngineError::Start(format!("create {}: {e}", self.config.home.display()))
+        })?;
         let chain_id = &self.config.genesis.chain_id;
         let verifier = Box::new(ZipVerifier::new(chain_id));
         let keypair = self.keys.node.keypair();
@@ -208,10 +209,7 @@ async fn validator_proof(
 }
 
 /// Keeps the peer count of the status; returns when the network task is gone.
-async fn count_peers(
-    requests: mpsc::Sender<NetworkRequest>,
-    status: watch::Sender<EngineStatus>,
-) {
+async fn count_peers(requests: mpsc::Sender<NetworkRequest>, status: watch::Sender<EngineStatus>) {
     let mut ticks = interval(PEER_COUNT_INTERVAL);
     while !requests.is_closed() {
         ticks.tick().await;

@@ -117,10 +117,7 @@ impl Record {
     }
 
     fn last(&self) -> Option<Slot> {
-        self.steps
-            .iter()
-            .map(|s| Slot { height: self.height, round: s.round, step: s.step })
-            .max()
+        self.steps.iter().map(|s| Slot { height: self.height, round: s.round, step: s.step }).max()
     }
 
     fn with(&self, slot: Slot, sign_bytes: &[u8], signature: &[u8; 64]) -> Self {

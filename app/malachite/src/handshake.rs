@@ -1,7 +1,9 @@
 //! The start: `Info`, `InitChain` at height zero, and the replay of what the application lacks.
 
 use mooring_abci::InfoApp;
-use mooring_abci::proto::abci::{RequestInfo, RequestInitChain, ResponseInitChain, ValidatorUpdate};
+use mooring_abci::proto::abci::{
+    RequestInfo, RequestInitChain, ResponseInitChain, ValidatorUpdate,
+};
 use mooring_abci::proto::crypto::{PublicKey, public_key::Sum};
 use mooring_abci::proto::types::{
     AbciParams, BlockParams, ConsensusParams, ValidatorParams, VersionParams,

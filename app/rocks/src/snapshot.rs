@@ -47,3 +47,37 @@ impl Snapshot {
         Ok(self.inner.get_cf_opt(&handle, key, ReadOptions::default())?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::{Batch, Kind, Sync};
+
+    const CF: ColumnFamily = ColumnFamily { name: "cf", kind: Kind::Point };
+
+    fn put(db: &Db, value: &[u8]) {
+        let mut batch = Batch::new();
+        batch.put(CF, b"key", value);
+        db.write(batch, Sync::No).unwrap();
+    }
+
+    #[test]
+    fn a_snapshot_keeps_its_moment_and_the_database_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Arc::new(Db::open(dir.path(), &[CF]).unwrap());
+        let empty = db.snapshot();
+        put(&db, b"one");
+        let one = db.snapshot();
+        put(&db, b"two");
+        db.flush().unwrap();
+        drop(db);
+        assert_eq!(empty.get(CF, b"key").unwrap(), None);
+        assert_eq!(one.get(CF, b"key").unwrap().unwrap(), b"one");
+        assert!(Db::open(dir.path(), &[CF]).is_err(), "the snapshots hold it open");
+        drop((empty, one));
+        let db = Db::open(dir.path(), &[CF]).unwrap();
+        assert_eq!(db.get(CF, b"key").unwrap().unwrap(), b"two");
+    }
+}

@@ -179,17 +179,12 @@ impl ConsensusApp for Application {
     }
 
     fn commit(&mut self) -> Result<ResponseCommit, Fault> {
-        let layer = self
-            .finalized
-            .take()
-            .ok_or_else(|| Fault::new("commit without a finalized block"))?;
+        let layer =
+            self.finalized.take().ok_or_else(|| Fault::new("commit without a finalized block"))?;
         let block = Arc::clone(layer.block());
         let included = layer.included().to_vec();
-        let view = self
-            .chain
-            .store
-            .commit(layer, self.lag)
-            .map_err(|e| fault("commit a block", e))?;
+        let view =
+            self.chain.store.commit(layer, self.lag).map_err(|e| fault("commit a block", e))?;
         self.source.committed(&view, &included);
         tracing::debug!(
             height = block.number(),

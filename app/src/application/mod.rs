@@ -8,7 +8,7 @@ mod queries;
 mod source;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use consensus::Application;
 pub use events::ChainEvent;

@@ -133,56 +133,64 @@ pub(super) fn build(
     source: &dyn TxSource,
     request: &RequestPrepareProposal,
 ) -> Result<Vec<Bytes>, Fault> {
-    let mut room = u64::try_from(request.max_tx_bytes).unwrap_or(0);
+    let room = u64::try_from(request.max_tx_bytes).unwrap_or(0);
     let candidates = source.propose(Budget {
         bytes: room,
         gas: params.gas_limit,
         base_fee: fees::next_base_fee(params, view.header()),
     });
     let input = input(params, view, seconds(request.time), &request.proposer_address);
-    let mut executor = BlockExecutor::begin(params, view, &input)?;
-    let mut txs = Vec::new();
-    let mut skipped = BTreeSet::new();
+    let executor = BlockExecutor::begin(params, view, &input)?;
+    let mut draft = Draft { executor, room, txs: Vec::new(), stuck: BTreeSet::new() };
     for lane in [candidates.federation, candidates.ethereum] {
         let decoded = decode(&lane);
         for (bytes, decoded) in lane.into_iter().zip(decoded) {
-            let Some(rest) = room.checked_sub(proto_size(bytes.len())) else { continue };
-            match decoded.map_err(ExecError::from).and_then(|tx| try_apply(&mut executor, tx, &mut skipped)) {
-                Ok(()) => {
-                    room = rest;
-                    txs.push(bytes);
-                }
-                Err(ExecError::Invalid(reason)) => {
-                    tracing::debug!(%reason, "leave a transaction out of the proposal");
-                }
-                Err(ExecError::Fault(fault)) => return Err(fault),
+            match decoded {
+                Ok(tx) => draft.offer(bytes, tx)?,
+                Err(reason) => tracing::debug!(%reason, "leave out an undecodable candidate"),
             }
         }
     }
-    Ok(txs)
+    Ok(draft.txs)
 }
 
-/// Executes one candidate. Whoever had one left out is not tried again in this block: the rest of
-/// its transactions have a nonce too high.
-fn try_apply(
-    executor: &mut BlockExecutor<'_, View>,
-    tx: ConsensusTx,
-    skipped: &mut BTreeSet<Address>,
-) -> Result<(), ExecError> {
-    let sender = match &tx {
-        ConsensusTx::Federation(_) => None,
-        ConsensusTx::Ethereum(tx) => Some(tx.signer()),
-    };
-    if let Some(sender) = sender
-        && skipped.contains(&sender)
-    {
-        return Err(InvalidTx::Other("an earlier one of its sender is left out".into()).into());
+/// A block being filled.
+struct Draft<'a> {
+    executor: BlockExecutor<'a, View>,
+    /// Bytes left.
+    room: u64,
+    txs: Vec<Bytes>,
+    /// Senders of a transaction that was left out: their later ones have a nonce too high.
+    stuck: BTreeSet<Address>,
+}
+
+impl Draft<'_> {
+    /// Takes a candidate, unless it is invalid here or does not fit.
+    fn offer(&mut self, bytes: Bytes, tx: ConsensusTx) -> Result<(), Fault> {
+        let sender = match &tx {
+            ConsensusTx::Federation(_) => None,
+            ConsensusTx::Ethereum(tx) => Some(tx.signer()),
+        };
+        if sender.is_some_and(|sender| self.stuck.contains(&sender)) {
+            return Ok(());
+        }
+        let Some(room) = self.room.checked_sub(proto_size(bytes.len())) else {
+            self.stuck.extend(sender);
+            return Ok(());
+        };
+        match self.executor.apply(tx) {
+            Ok(_) => {
+                self.room = room;
+                self.txs.push(bytes);
+            }
+            Err(ExecError::Invalid(reason)) => {
+                tracing::debug!(%reason, "leave out an invalid candidate");
+                self.stuck.extend(sender);
+            }
+            Err(ExecError::Fault(fault)) => return Err(fault),
+        }
+        Ok(())
     }
-    let applied = executor.apply(tx);
-    if applied.is_err() {
-        skipped.extend(sender);
-    }
-    applied.map(drop)
 }
 
 /// Bytes of a transaction in the protobuf list that engines count (CometBFT

@@ -1,27 +1,35 @@
-//! Whether the next block could execute a transaction: without running it.
-//!
-//! What is checked here is checked again when a block is built; this keeps out what never can be
-//! in one, and gives the submitter the reason at once.
+//! The state transition's admission check, in the pool's words.
 
-use alloy_consensus::{Transaction as _, TxEnvelope, transaction::Recovered};
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
+use alloy_primitives::Address;
 use bytes::Bytes;
 use mooring_bridge::{FederationMessage, SignedStruct, federation::CheckpointVote};
 use mooring_stf::{
-    ChainParams, CommittedSlots, Fault, InvalidTx, PegParams, StateReader, fees,
-    peg::{self, PegError, view},
-    tx,
-};
-use revm::{
-    context_interface::cfg::gas::calculate_initial_tx_gas,
-    primitives::{eip3860::MAX_INITCODE_SIZE, eip7825::TX_GAS_LIMIT_CAP, hardfork::SpecId},
+    ChainParams, CommittedSlots, ExecError, Fault, InvalidTx, PegParams, StateReader,
+    check::{self, Checked, CheckedMessage, CheckedTx},
+    fees,
+    peg::view,
 };
 
-use super::{Account, LaneKey, PooledTx, Rejection, SubmitError};
+use super::{Account, LaneKey, LaneMessage, PooledTx, Rejection, SubmitError};
 use crate::store::View;
 
-/// First bytes of code that only delegates (EIP-7702): its account still sends transactions.
-const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
+/// What passed, ready for the pool.
+#[derive(Debug)]
+pub(super) enum Admissible {
+    /// A transaction and its sender's account.
+    Ethereum(PooledTx, Account),
+    /// A federation message.
+    Federation(LaneMessage),
+}
+
+impl From<ExecError> for SubmitError {
+    fn from(error: ExecError) -> Self {
+        match error {
+            ExecError::Invalid(reason) => Self::Rejected(reason.into()),
+            ExecError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
 
 /// The base fee of the block after the view's, in wei.
 pub(super) fn next_base_fee(params: &ChainParams, view: &View) -> u64 {
@@ -37,181 +45,81 @@ pub(super) fn account(view: &View, address: Address) -> Result<Account, Fault> {
     }))
 }
 
-/// Decodes a transaction and recovers its sender.
-pub(super) fn decode(raw: &[u8]) -> Result<Recovered<TxEnvelope>, Rejection> {
-    Ok(tx::decode_ethereum(raw)?)
-}
-
-/// Checks a transaction by itself and against its sender's account, but for nonce and balance,
-/// which are the pool's. Returns the account.
-pub(super) fn ethereum(
+/// Decodes and checks bytes on the state of `view`.
+pub(super) fn admissible(
     params: &ChainParams,
     view: &View,
-    tx: &Recovered<TxEnvelope>,
-) -> Result<Account, SubmitError> {
-    alone(params, tx).map_err(Rejection::Invalid)?;
-    let sender = tx.signer();
-    let Some(record) = view.account(sender)? else { return Ok(Account::default()) };
-    if record.code_hash != KECCAK256_EMPTY && !view.code(record.code_hash)?.starts_with(&DELEGATION)
-    {
-        return Err(Rejection::Invalid(InvalidTx::SenderIsContract { sender }).into());
+    raw: &Bytes,
+) -> Result<Admissible, SubmitError> {
+    match check::check(params, view, raw)? {
+        Checked::Ethereum(tx) => {
+            let account = Account { nonce: tx.account_nonce, balance: tx.balance };
+            Ok(Admissible::Ethereum(pooled(&tx, raw)?, account))
+        }
+        Checked::Federation(message) => lane_message(params, view, message, raw),
     }
-    Ok(Account { nonce: record.nonce, balance: record.balance })
 }
 
-/// What needs no state.
-fn alone(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
-    let sender = tx.signer();
-    if let Some(have) = tx.chain_id()
-        && have != params.chain_id
-    {
-        return Err(InvalidTx::WrongChainId { have, want: params.chain_id });
-    }
-    if tx.nonce() == u64::MAX {
-        return Err(InvalidTx::NonceMax { sender });
-    }
-    if let Some(tip) = tx.max_priority_fee_per_gas()
-        && tip > tx.max_fee_per_gas()
-    {
-        return Err(InvalidTx::TipAboveFeeCap { tip, max_fee: tx.max_fee_per_gas() });
-    }
-    if tx.kind().is_create() && tx.input().len() > MAX_INITCODE_SIZE {
-        return Err(InvalidTx::InitCodeTooLarge {
-            size: tx.input().len(),
-            limit: MAX_INITCODE_SIZE,
-        });
-    }
-    if tx.authorization_list().is_some_and(<[_]>::is_empty) {
-        return Err(InvalidTx::EmptyAuthorizationList);
-    }
-    if most_cost(tx).is_none() {
-        return Err(InvalidTx::CostOverflow { sender });
-    }
-    gas(params, tx)
-}
-
-fn gas(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
-    let have = tx.gas_limit();
-    if have > params.gas_limit {
-        return Err(InvalidTx::GasLimit { have, limit: params.gas_limit });
-    }
-    if have > TX_GAS_LIMIT_CAP {
-        return Err(InvalidTx::GasCap { have, cap: TX_GAS_LIMIT_CAP });
-    }
-    let slots = |list: &alloy_eips::eip2930::AccessList| {
-        list.iter().map(|item| item.storage_keys.len() as u64).sum::<u64>()
-    };
-    let needed = calculate_initial_tx_gas(
-        SpecId::OSAKA,
-        tx.input(),
-        tx.kind().is_create(),
-        tx.access_list().map_or(0, |list| list.len() as u64),
-        tx.access_list().map_or(0, slots),
-        tx.authorization_list().map_or(0, |list| list.len() as u64),
-        None,
-    );
-    let want = needed.initial_total_gas();
-    if have < want {
-        return Err(InvalidTx::IntrinsicGas { have, want });
-    }
-    let want = needed.floor_gas();
-    if have < want {
-        return Err(InvalidTx::FloorGas { have, want });
-    }
-    Ok(())
-}
-
-/// Gas limit times fee cap, plus value.
-fn most_cost(tx: &TxEnvelope) -> Option<U256> {
-    U256::from(tx.gas_limit())
-        .checked_mul(U256::from(tx.max_fee_per_gas()))?
-        .checked_add(tx.value())
-}
-
-/// The pool's form of a transaction that passed.
-pub(super) fn pooled(tx: &Recovered<TxEnvelope>, raw: &Bytes, hash: B256) -> PooledTx {
-    PooledTx {
-        hash,
-        sender: tx.signer(),
+fn pooled(tx: &CheckedTx, raw: &Bytes) -> Result<PooledTx, Rejection> {
+    let sender = tx.sender();
+    Ok(PooledTx {
+        hash: tx.hash,
+        sender,
         nonce: tx.nonce(),
-        max_fee: tx.max_fee_per_gas(),
-        max_tip: tx.max_priority_fee_per_gas().unwrap_or_else(|| tx.max_fee_per_gas()),
+        max_fee: tx.max_fee(),
+        max_tip: tx.max_tip(),
         gas_limit: tx.gas_limit(),
-        cost: most_cost(tx).unwrap_or(U256::MAX),
+        cost: tx.cost().ok_or(InvalidTx::CostOverflow { sender })?,
         raw: raw.clone().into(),
-    }
+    })
 }
 
-/// Decodes a federation message.
-pub(super) fn decode_federation(raw: &[u8]) -> Result<FederationMessage, Rejection> {
-    FederationMessage::decode(raw)
-        .map_err(|error| Rejection::Invalid(InvalidTx::Undecodable(error.to_string())))
-}
-
-/// Whether the peg's state allows the message; what it is for.
-pub(super) fn federation(
+fn lane_message(
     params: &ChainParams,
     view: &View,
-    message: &FederationMessage,
-    hash: B256,
-) -> Result<LaneKey, SubmitError> {
-    let refused = |refused| Rejection::Invalid(InvalidTx::Federation(refused));
+    checked: CheckedMessage,
+    raw: &Bytes,
+) -> Result<Admissible, SubmitError> {
     let peg = params.peg.as_ref().ok_or(Rejection::Invalid(InvalidTx::NoPeg))?;
-    peg::check(peg, &CommittedSlots(view), message).map_err(|error| match error {
-        PegError::Refused(reason) => SubmitError::from(refused(reason)),
-        PegError::Fault(fault) => fault.into(),
-    })?;
-    key(peg, view, message, hash)?
-        .ok_or_else(|| refused(peg::Refused::UpdatesNotOpen).into())
+    let hash = checked.hash;
+    let key = match &checked.message {
+        FederationMessage::Delivery(_) => LaneKey::Delivery { hash },
+        FederationMessage::HeadVote(vote) => LaneKey::Head {
+            member: signer(vote.head.signer(&peg.domain, &vote.signature))?,
+            count: vote.head.count,
+        },
+        FederationMessage::CheckpointVote(vote) => {
+            LaneKey::Checkpoint { member: checkpoint_signer(peg, view, vote)?, height: vote.height }
+        }
+        FederationMessage::UpdateVote(vote) => LaneKey::Update {
+            member: signer(vote.update.signer(&peg.domain, &vote.signature))?,
+            epoch: vote.update.epoch,
+        },
+    };
+    Ok(Admissible::Federation(LaneMessage { hash, key, raw: raw.clone().into() }))
 }
 
-/// What a message is for; `None` when its signer cannot be told.
-fn key(
-    params: &PegParams,
-    view: &View,
-    message: &FederationMessage,
-    hash: B256,
-) -> Result<Option<LaneKey>, Fault> {
-    let domain = &params.domain;
-    Ok(match message {
-        FederationMessage::Delivery(_) => Some(LaneKey::Delivery { hash }),
-        FederationMessage::HeadVote(vote) => {
-            let member = vote.head.signer(domain, &vote.signature).ok();
-            member.map(|member| LaneKey::Head { member, count: vote.head.count })
-        }
-        FederationMessage::CheckpointVote(vote) => {
-            let member = checkpoint_signer(params, view, vote)?;
-            member.map(|member| LaneKey::Checkpoint { member, height: vote.height })
-        }
-        FederationMessage::UpdateVote(vote) => {
-            let member = vote.update.signer(domain, &vote.signature).ok();
-            member.map(|member| LaneKey::Update { member, epoch: vote.update.epoch })
-        }
-    })
+/// The check has recovered the signer already: it is a member.
+fn signer<E>(signer: Result<Address, E>) -> Result<Address, SubmitError> {
+    signer.map_err(|_| Fault::new("tell who signed a vote that was accepted").into())
 }
 
 fn checkpoint_signer(
     params: &PegParams,
     view: &View,
     vote: &CheckpointVote,
-) -> Result<Option<Address>, Fault> {
+) -> Result<Address, SubmitError> {
     let records = view::checkpoints(&CommittedSlots(view))?;
     let record = records.iter().find(|record| record.checkpoint.height == vote.height);
-    Ok(record
-        .and_then(|record| record.checkpoint.signer(&params.domain, &vote.signature).ok()))
+    let record = record.ok_or_else(|| Fault::new("find the checkpoint of an accepted vote"))?;
+    signer(record.checkpoint.signer(&params.domain, &vote.signature))
 }
 
 /// Whether a message of the lane may still be in a block.
-pub(super) fn still_valid(
-    params: &ChainParams,
-    view: &View,
-    raw: &[u8],
-    hash: B256,
-) -> Result<bool, Fault> {
-    let Ok(message) = decode_federation(raw) else { return Ok(false) };
-    match federation(params, view, &message, hash) {
+pub(super) fn still_valid(params: &ChainParams, view: &View, raw: &[u8]) -> Result<bool, Fault> {
+    match check::check(params, view, raw) {
         Ok(_) => Ok(true),
-        Err(SubmitError::Rejected(_)) => Ok(false),
-        Err(SubmitError::Fault(fault)) => Err(fault),
+        Err(ExecError::Invalid(_)) => Ok(false),
+        Err(ExecError::Fault(fault)) => Err(fault),
     }
 }

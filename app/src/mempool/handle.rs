@@ -8,14 +8,13 @@ use std::{
 use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use mooring_bridge::federation::FEDERATION_TX_TYPE;
 use mooring_stf::{ChainParams, Fault};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tracing::{debug, error};
 
 use super::{
     Account, LaneMessage, MAX_TX_BYTES, Pool, PoolLimits, PooledTx, Rejection, Room, SubmitError,
-    check,
+    check::{self, Admissible},
 };
 use crate::{
     application::{Budget, Candidates, TxSource},
@@ -114,9 +113,9 @@ impl Mempool {
             let _permit = permit;
             pool.submit_blocking(raw, origin)
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
-            SubmitError::Fault(Fault::from_cause("check a transaction", error))
-        })?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| SubmitError::Fault(Fault::from_cause("check a transaction", error)))?
     }
 
     /// As [`Self::submit`], on the caller's thread.
@@ -132,12 +131,7 @@ impl Mempool {
         if self.lock().pool.contains(&hash) {
             return Err(Rejection::AlreadyKnown.into());
         }
-        let tx = if raw.first() == Some(&FEDERATION_TX_TYPE) {
-            self.insert_federation(&raw, hash)?;
-            None
-        } else {
-            Some(self.insert_ethereum(&raw, hash)?)
-        };
+        let tx = self.insert(&raw)?;
         self.announce(Accepted { hash, raw, origin, tx });
         Ok(hash)
     }
@@ -184,32 +178,23 @@ impl Mempool {
         self.0.accepted.subscribe()
     }
 
-    fn insert_ethereum(&self, raw: &Bytes, hash: B256) -> Result<Arc<PooledTx>, SubmitError> {
-        let tx = check::decode(raw)?;
+    /// Returns the transaction, or `None` for a federation message.
+    fn insert(&self, raw: &Bytes) -> Result<Option<Arc<PooledTx>>, SubmitError> {
         loop {
             let view = self.lock().view.clone();
-            let account = check::ethereum(&self.0.params, &view, &tx)?;
+            let checked = check::admissible(&self.0.params, &view, raw)?;
             let mut state = self.lock();
-            // A block came in between: the account may be another.
-            if state.pool.height() != view.number() {
+            // A block came in between: what was checked may hold no more.
+            if state.view.hash() != view.hash() {
                 continue;
             }
-            let inserted = state.pool.insert(check::pooled(&tx, raw, hash), account)?;
-            return Ok(inserted.tx);
-        }
-    }
-
-    fn insert_federation(&self, raw: &Bytes, hash: B256) -> Result<(), SubmitError> {
-        let message = check::decode_federation(raw)?;
-        loop {
-            let view = self.lock().view.clone();
-            let key = check::federation(&self.0.params, &view, &message, hash)?;
-            let mut state = self.lock();
-            if state.pool.height() != view.number() {
-                continue;
-            }
-            let raw = raw.clone().into();
-            return Ok(state.pool.insert_federation(LaneMessage { hash, key, raw })?);
+            return Ok(match checked {
+                Admissible::Ethereum(tx, account) => Some(state.pool.insert(tx, account)?.tx),
+                Admissible::Federation(message) => {
+                    state.pool.insert_federation(message)?;
+                    None
+                }
+            });
         }
     }
 
@@ -247,16 +232,13 @@ impl State {
     /// Senders whose accounts the block may have changed. A mined transaction that was never here
     /// could be anyone's, so then it is all of them.
     fn stale_senders(&mut self, mined: &BTreeSet<B256>, everyone: bool) -> BTreeSet<Address> {
-        let known: Vec<_> = mined.iter().filter_map(|hash| self.pool.get(hash)).collect();
-        if everyone || known.len() < mined.len() {
+        if everyone || mined.iter().any(|hash| !self.pool.contains(hash)) {
             return self.pool.senders().collect();
         }
-        let mut senders: BTreeSet<_> = known.iter().map(|tx| tx.sender).collect();
-        let after: Vec<_> = self
-            .pool
-            .senders_after(self.refreshed)
-            .take(REFRESH_PER_BLOCK)
-            .collect();
+        let mined = mined.iter().filter_map(|hash| self.pool.get(hash));
+        let mut senders: BTreeSet<_> = mined.map(|tx| tx.sender).collect();
+        let after: Vec<_> =
+            self.pool.senders_after(self.refreshed).take(REFRESH_PER_BLOCK).collect();
         self.refreshed = match after.last() {
             Some(last) if after.len() == REFRESH_PER_BLOCK => *last,
             _ => Address::ZERO,
@@ -272,7 +254,7 @@ impl State {
     ) -> Result<(), Fault> {
         let messages: Vec<_> = self.pool.federation().cloned().collect();
         for LaneMessage { hash, raw, .. } in messages {
-            if mined.contains(&hash) || !check::still_valid(params, &self.view, &raw, hash)? {
+            if mined.contains(&hash) || !check::still_valid(params, &self.view, &raw)? {
                 self.pool.remove_federation(&hash);
             }
         }

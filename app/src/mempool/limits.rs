@@ -1,7 +1,7 @@
 //! The pool's bounds: nobody outside decides how much memory it takes.
 
 /// The largest transaction or federation message accepted, in bytes (geth's `txMaxSize`).
-pub const MAX_TX_BYTES: usize = 128 * 1024;
+pub use mooring_stf::check::MAX_TX_BYTES;
 
 /// Bounds of the pool. Sizes are those of the encoded transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,6 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-pub use check::PegSlots;
 pub use error::{Rejection, SubmitError};
 pub use handle::{Accepted, Content, Mempool, Origin};
 pub use lane::{LaneKey, LaneMessage};

@@ -47,9 +47,10 @@ impl Queue {
     /// The pending ones in nonce order.
     pub(super) fn pending(&self) -> impl Iterator<Item = &Entry> {
         let nonces = self.account.nonce..;
-        nonces.zip(self.entries.values()).take_while(|(nonce, entry)| entry.tx.nonce == *nonce).map(
-            |(_, entry)| entry,
-        )
+        nonces
+            .zip(self.entries.values())
+            .take_while(|(nonce, entry)| entry.tx.nonce == *nonce)
+            .map(|(_, entry)| entry)
     }
 
     /// The nonce after the pending ones.

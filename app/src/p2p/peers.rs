@@ -75,7 +75,8 @@ mod tests {
     fn redials_ever_later_until_connected() {
         let (own, peer) = (PeerId::random(), PeerId::random());
         let start = Instant::now();
-        let mut peers = Peers::new([(own, Multiaddr::empty()), (peer, Multiaddr::empty())], own, start);
+        let mut peers =
+            Peers::new([(own, Multiaddr::empty()), (peer, Multiaddr::empty())], own, start);
         assert_eq!(peers.take_due(start).len(), 1, "not itself");
         assert_eq!(peers.next_due(), None, "dialling");
         let mut last = Duration::ZERO;

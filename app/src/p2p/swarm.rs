@@ -12,8 +12,8 @@ use libp2p::{
     Multiaddr, PeerId, Swarm, SwarmBuilder,
     connection_limits::{self, ConnectionLimits},
     gossipsub::{
-        self, IdentTopic, Message, MessageAcceptance, MessageAuthenticity, MessageId, PublishError,
-        ValidationMode,
+        self, IdentTopic, Message, MessageAcceptance, MessageAuthenticity, MessageId,
+        PeerScoreParams, PeerScoreThresholds, PublishError, TopicScoreParams, ValidationMode,
     },
     noise,
     swarm::{
@@ -240,7 +240,7 @@ fn swarm(
     topic: &IdentTopic,
 ) -> Result<Swarm<Behaviour>, GossipError> {
     let setup = |error: Box<dyn std::error::Error + Send + Sync>| GossipError::Setup(error);
-    let mut gossip = gossip().map_err(setup)?;
+    let mut gossip = gossip(topic).map_err(setup)?;
     gossip.subscribe(topic).map_err(|error| setup(error.into()))?;
     let limits = ConnectionLimits::default()
         .with_max_established(Some(MAX_CONNECTIONS))
@@ -260,7 +260,9 @@ fn swarm(
 
 /// Messages carry no author: a transaction is signed by its sender, and who sent it first is
 /// nobody's business. Their id is the hash of their bytes.
-fn gossip() -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + Sync>> {
+fn gossip(
+    topic: &IdentTopic,
+) -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + Sync>> {
     let config = gossipsub::ConfigBuilder::default()
         .max_transmit_size(MAX_MESSAGE_BYTES)
         .validation_mode(ValidationMode::Anonymous)
@@ -268,7 +270,28 @@ fn gossip() -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + S
         .duplicate_cache_time(DUPLICATE_CACHE)
         .message_id_fn(|message: &Message| keccak256(&message.data).to_vec().into())
         .build()?;
-    Ok(gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config)?)
+    let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config)?;
+    gossip.with_peer_score(scores(topic), PeerScoreThresholds::default())?;
+    Ok(gossip)
+}
+
+/// A peer loses standing by messages that could never be valid, and by nothing else: how much it
+/// sends says nothing on a chain that may be idle, and a devnet has one address for all.
+fn scores(topic: &IdentTopic) -> PeerScoreParams {
+    let invalid_only = TopicScoreParams {
+        time_in_mesh_weight: 0.0,
+        first_message_deliveries_weight: 0.0,
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: -1.0,
+        invalid_message_deliveries_decay: 0.9,
+        ..TopicScoreParams::default()
+    };
+    PeerScoreParams {
+        topics: [(topic.hash(), invalid_only)].into(),
+        ip_colocation_factor_weight: 0.0,
+        ..PeerScoreParams::default()
+    }
 }
 
 async fn bind(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<Multiaddr, GossipError> {

@@ -2,10 +2,8 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, U256};
-use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
-use alloy_rpc_types_eth::serde_helpers::JsonStorageKey;
 use mooring_stf::StateReader;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Args, Method, RpcContext, RpcError,
@@ -43,35 +41,40 @@ fn code(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
 
 fn storage(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let address: Address = args.required("address")?;
-    let key: JsonStorageKey = args.required("slot")?;
+    let slot = slot(&args.required::<String>("slot")?)?;
     let view = context.state_at(args.block()?)?;
-    let slot = U256::from_be_bytes(key.as_b256().0);
     to_value(B256::from(view.storage(address, slot)?))
 }
 
 fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let address: Address = args.required("address")?;
-    let keys: Vec<JsonStorageKey> = args.optional("slots")?.unwrap_or_default();
+    let keys: Vec<String> = args.optional("slots")?.unwrap_or_default();
     let limit = context.limits.proof_slots;
     if keys.len() > limit {
         return Err(RpcError::limit(format!("too many storage slots, at most {limit}")));
     }
-    let view = context.state_at(args.block()?)?;
-    let slots: Vec<U256> =
-        keys.iter().map(|key| U256::from_be_bytes(key.as_b256().0)).collect();
-    let proof = view.proof(address, &slots)?;
-    let storage_proof = keys
-        .into_iter()
-        .zip(proof.storage)
-        .map(|(key, slot)| EIP1186StorageProof { key, value: slot.value, proof: slot.nodes })
-        .collect();
-    to_value(EIP1186AccountProofResponse {
-        address,
-        balance: proof.account.balance,
-        code_hash: proof.account.code_hash,
-        nonce: proof.account.nonce,
-        storage_hash: proof.account.storage_root,
-        account_proof: proof.nodes,
-        storage_proof,
-    })
+    let slots: Vec<U256> = keys.iter().map(|key| slot(key)).collect::<Result<_, _>>()?;
+    let proof = context.state_at(args.block()?)?.proof(address, &slots)?;
+    // A key comes back as it was written.
+    let storage = keys
+        .iter()
+        .zip(&proof.storage)
+        .map(|(key, slot)| json!({ "key": key, "value": slot.value, "proof": slot.nodes }));
+    Ok(json!({
+        "address": address,
+        "balance": proof.account.balance,
+        "codeHash": proof.account.code_hash,
+        "nonce": quantity(proof.account.nonce),
+        "storageHash": proof.account.storage_root,
+        "accountProof": proof.nodes,
+        "storageProof": storage.collect::<Vec<_>>(),
+    }))
+}
+
+/// A slot: at most 32 bytes of hex, leading zeros or not.
+fn slot(key: &str) -> Result<U256, RpcError> {
+    let digits = key.strip_prefix("0x").filter(|digits| (1..=64).contains(&digits.len()));
+    digits
+        .and_then(|digits| U256::from_str_radix(digits, 16).ok())
+        .ok_or_else(|| RpcError::params(format!("{key:?} is no storage slot of 32 bytes")))
 }

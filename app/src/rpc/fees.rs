@@ -25,12 +25,12 @@ const LEAST_TIP: u128 = 1;
 fn gas_price(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
     let view = context.latest();
     let base_fee = mooring_stf::fees::next_base_fee(&context.chain.params, view.header());
-    let tip = suggested_tip(context, &view)?;
+    let tip = suggested_tip(&view)?;
     to_value(U256::from(tip.saturating_add(base_fee.into())))
 }
 
 fn max_priority_fee(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
-    to_value(U256::from(suggested_tip(context, &context.latest())?))
+    to_value(U256::from(suggested_tip(&context.latest())?))
 }
 
 /// There are no blobs; 1 is the rule's lowest value.
@@ -39,7 +39,7 @@ fn blob_base_fee(_: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
 }
 
 /// The median tip of the newest blocks' transactions.
-fn suggested_tip(context: &RpcContext, view: &View) -> Result<u128, RpcError> {
+fn suggested_tip(view: &View) -> Result<u128, RpcError> {
     let oldest = view.number().saturating_sub(SAMPLED_BLOCKS.saturating_sub(1));
     let mut tips = Vec::new();
     for height in oldest..=view.number() {
@@ -51,7 +51,7 @@ fn suggested_tip(context: &RpcContext, view: &View) -> Result<u128, RpcError> {
     }
     tips.sort_unstable();
     let median = tips.get(tips.len() / 2).copied().unwrap_or_default();
-    Ok(median.max(LEAST_TIP).max(context.min_tip()))
+    Ok(median.max(LEAST_TIP))
 }
 
 fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
@@ -60,9 +60,8 @@ fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcEr
     let percentiles: Vec<f64> = args.optional("reward percentiles")?.unwrap_or_default();
     check_percentiles(&percentiles)?;
     let view = context.latest();
-    let newest = RpcContext::height_of(&view, newest.into())?.ok_or_else(|| {
-        RpcError::server("request beyond head block")
-    })?;
+    let newest = RpcContext::height_of(&view, newest.into())?
+        .ok_or_else(|| RpcError::server("request beyond head block"))?;
     let count = count.min(newest.saturating_add(1));
     if count == 0 {
         return Ok(json!({ "oldestBlock": "0x0", "gasUsedRatio": null }));

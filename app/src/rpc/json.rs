@@ -170,11 +170,7 @@ pub(super) fn receipts(block: &Block) -> Vec<Value> {
 }
 
 /// The logs of a block that `matches`, in order.
-pub(super) fn logs(
-    block: &Block,
-    removed: bool,
-    matches: impl Fn(&Log) -> bool,
-) -> Vec<Value> {
+pub(super) fn logs(block: &Block, removed: bool, matches: impl Fn(&Log) -> bool) -> Vec<Value> {
     let mut found = Vec::new();
     let mut before: usize = 0;
     for (index, receipt) in block.receipts.iter().enumerate() {

@@ -22,9 +22,7 @@ pub(super) fn search(context: &RpcContext, filter: &Filter) -> Result<Vec<Value>
             let height = view.number_of(hash)?.ok_or_else(|| RpcError::server("unknown block"))?;
             (height, height)
         }
-        FilterBlockOption::Range { from_block, to_block } => {
-            range(&view, from_block, to_block)?
-        }
+        FilterBlockOption::Range { from_block, to_block } => range(&view, from_block, to_block)?,
     };
     in_range(context, &view, filter, first, last)
 }

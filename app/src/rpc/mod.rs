@@ -32,7 +32,7 @@ use self::filters::Filters;
 pub use self::{
     error::RpcError,
     limits::Limits,
-    serve::{ServeError, serve, serve_with},
+    serve::{RpcServer, ServeError, serve},
 };
 use crate::{
     application::Chain, dev::DevControl, mempool::Mempool, p2p::GossipHandle, store::View,
@@ -42,38 +42,45 @@ use args::Args;
 /// A method's name and what answers it.
 type Method = (&'static str, fn(&RpcContext, &mut Args<'_>) -> Result<Value, RpcError>);
 
-/// What RPC answers from. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// The chain.
-    pub chain: Chain,
-    /// The mempool.
-    pub pool: Mempool,
-    /// The gossip swarm, for the number of peers; `None` on a node without one.
-    pub gossip: Option<GossipHandle>,
-    /// Serves the `dev_*` methods; `None` on any but a dev chain.
-    pub dev: Option<DevControl>,
-}
-
-/// What the methods share.
+/// What RPC answers from.
 #[derive(Debug)]
-struct RpcContext {
+pub struct RpcContext {
     chain: Chain,
     pool: Mempool,
     gossip: Option<GossipHandle>,
+    dev: Option<DevControl>,
     limits: Limits,
     filters: Filters,
 }
 
 impl RpcContext {
-    fn new(context: Context, limits: Limits) -> Self {
-        let Context { chain, pool, gossip, dev: _ } = context;
-        Self { chain, pool, gossip, limits, filters: Filters::new(limits.filters) }
+    /// With default limits, without gossip and not on a dev chain.
+    pub fn new(chain: Chain, pool: Mempool) -> Self {
+        let limits = Limits::default();
+        let filters = Filters::new(limits.filters);
+        Self { chain, pool, gossip: None, dev: None, limits, filters }
     }
 
-    /// The lowest tip that the pool suggests, in wei a gas.
-    const fn min_tip(&self) -> u128 {
-        0
+    /// Answers `net_peerCount` from this swarm.
+    #[must_use]
+    pub fn with_gossip(mut self, gossip: GossipHandle) -> Self {
+        self.gossip = Some(gossip);
+        self
+    }
+
+    /// Serves the `dev_*` methods.
+    #[must_use]
+    pub fn with_dev(mut self, dev: DevControl) -> Self {
+        self.dev = Some(dev);
+        self
+    }
+
+    /// Other limits than the default ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.filters = Filters::new(limits.filters);
+        self.limits = limits;
+        self
     }
 
     fn latest(&self) -> View {

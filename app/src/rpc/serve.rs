@@ -1,79 +1,82 @@
 //! The server: HTTP and WebSocket on one port.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use jsonrpsee::{
     RpcModule,
     core::traits::IdProvider,
     server::{
-        BatchRequestConfig, PingConfig, RegisterMethodError, Server, ServerConfig,
+        BatchRequestConfig, PingConfig, RegisterMethodError, Server, ServerConfig, ServerHandle,
     },
     types::{ErrorObjectOwned, SubscriptionId},
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{
-    Args, Context, Limits, Method, RpcContext, RpcError, accounts, blocks, call, dev, fees, filters,
-    logs, node, peg, send, subscribe, transactions,
+    Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, dev, fees, filters, logs,
+    node, peg, send, subscribe, transactions,
 };
 
-/// How long calls under way may take once the node stops.
-const LAST_CALLS: Duration = Duration::from_secs(2);
-
-/// Why RPC is not served.
+/// Why RPC cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The listener cannot be used.
-    #[error("serve JSON-RPC")]
-    Listen(#[from] std::io::Error),
+    /// The address is in use or not this machine's.
+    #[error("serve JSON-RPC on {address}; is another process using the port?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Two methods of one name: a fault of this program.
     #[error("register the RPC methods")]
     Register(#[from] RegisterMethodError),
 }
 
-/// Serves all methods on `listener`, with the default limits, until `stop`.
-///
-/// # Errors
-/// The listener cannot be used.
-pub async fn serve(
-    listener: TcpListener,
-    context: Context,
-    stop: CancellationToken,
-) -> Result<(), ServeError> {
-    serve_with(listener, context, Limits::default(), stop).await
+/// A running server; it stops when [`Self::stop`] is called or all handles are dropped.
+#[derive(Clone, Debug)]
+pub struct RpcServer(ServerHandle);
+
+impl RpcServer {
+    /// Takes no more calls; those under way end.
+    pub fn stop(&self) {
+        if self.0.stop().is_err() {
+            debug!("JSON-RPC server has stopped already");
+        }
+    }
+
+    /// Ends once the server has stopped.
+    pub async fn stopped(self) {
+        self.0.stopped().await;
+    }
 }
 
-/// As [`serve`], with other limits.
+/// Serves all methods at `listen`, until the handle is stopped. Port 0 lets the system choose;
+/// the address that it chose is returned.
 ///
 /// # Errors
-/// As [`serve`].
-pub async fn serve_with(
-    listener: TcpListener,
-    context: Context,
-    limits: Limits,
-    stop: CancellationToken,
-) -> Result<(), ServeError> {
-    let module = module(context, limits)?;
-    let address = listener.local_addr()?;
+/// The address cannot be listened on.
+pub async fn serve(
+    listen: SocketAddr,
+    context: RpcContext,
+) -> Result<(SocketAddr, RpcServer), ServeError> {
+    let failed = |source| ServeError::Listen { address: listen, source };
+    let config = config(&context.limits);
+    let module = module(context)?;
     let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
     let server = Server::builder()
-        .set_config(config(&limits))
+        .set_config(config)
         .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
-        .build_from_tcp(listener.into_std()?)?
-        .start(module);
+        .build(listen)
+        .await
+        .map_err(failed)?;
+    let address = server.local_addr().map_err(failed)?;
+    let handle = server.start(module);
     info!(%address, "serving JSON-RPC");
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = server.clone().stopped() => return Ok(()),
-    }
-    // An error only says that it has stopped already.
-    drop(server.stop());
-    drop(tokio::time::timeout(LAST_CALLS, server.stopped()).await);
-    Ok(())
+    Ok((address, RpcServer(handle)))
 }
 
 fn config(limits: &Limits) -> ServerConfig {
@@ -99,10 +102,10 @@ impl IdProvider for HexIds {
 }
 
 /// All methods.
-fn module(context: Context, limits: Limits) -> Result<RpcModule<RpcContext>, RegisterMethodError> {
-    let heavy = Arc::new(Semaphore::new(limits.heavy_calls));
+pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, RegisterMethodError> {
+    let heavy = Arc::new(Semaphore::new(context.limits.heavy_calls));
     let dev = context.dev.clone();
-    let mut module = RpcModule::new(RpcContext::new(context, limits));
+    let mut module = RpcModule::new(context);
     if let Some(dev) = dev {
         dev::register(&mut module, &dev)?;
     }
@@ -124,10 +127,13 @@ fn module(context: Context, limits: Limits) -> Result<RpcModule<RpcContext>, Reg
         let (raw, _) = read(&params, &context)?;
         send::send_raw(&context, raw).await.map_err(ErrorObjectOwned::from)
     })?;
-    module.register_async_method("eth_sendRawTransactionSync", |params, context, _| async move {
-        let (raw, wait) = read(&params, &context)?;
-        send::send_raw_sync(&context, raw, wait).await.map_err(ErrorObjectOwned::from)
-    })?;
+    module.register_async_method(
+        "eth_sendRawTransactionSync",
+        |params, context, _| async move {
+            let (raw, wait) = read(&params, &context)?;
+            send::send_raw_sync(&context, raw, wait).await.map_err(ErrorObjectOwned::from)
+        },
+    )?;
     module.register_subscription(
         "eth_subscribe",
         "eth_subscription",

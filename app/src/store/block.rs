@@ -146,10 +146,7 @@ impl Layer {
     }
 
     /// The account at `address` after this block: outer `None` when the block left it alone.
-    pub(super) fn account(
-        &self,
-        address: Address,
-    ) -> Option<Option<&mooring_stf::AccountRecord>> {
+    pub(super) fn account(&self, address: Address) -> Option<Option<&mooring_stf::AccountRecord>> {
         Some(self.changes.accounts.get(&address)?.account.as_ref())
     }
 }

@@ -44,8 +44,7 @@ impl ConsensusStore for Store {
     fn proposed(&self, height: u64) -> Result<Vec<ProposedBlock>, Fault> {
         let prefix = keys::height(height);
         let fault = |e| Fault::from_cause(format!("read the proposals of height {height}"), e);
-        let entries =
-            self.0.db.scan(keys::PROPOSED, Keys::Prefix(&prefix), Direction::Forward);
+        let entries = self.0.db.scan(keys::PROPOSED, Keys::Prefix(&prefix), Direction::Forward);
         entries
             .map_err(fault)?
             .map(|entry| {

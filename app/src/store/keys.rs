@@ -140,7 +140,8 @@ mod tests {
             ("decided.certificate", decided(258, Part::Certificate)),
             ("proposed", proposed(258, b"k")),
         ];
-        let mut found = format!("schema {SCHEMA}\nfamilies {}\n", ALL.map(|family| family.name).join(" "));
+        let mut found =
+            format!("schema {SCHEMA}\nfamilies {}\n", ALL.map(|family| family.name).join(" "));
         for (name, key) in keys {
             found.push_str(&format!("{name} {}\n", hex::encode(key)));
         }

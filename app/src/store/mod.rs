@@ -52,6 +52,8 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct Chain {
     base: Arc<Snapshot>,
+    /// The newest block in `base`.
+    base_tip: Tip,
     /// Blocks that are not on disk, oldest first.
     layers: Vec<Arc<Layer>>,
     latest: View,
@@ -71,10 +73,8 @@ impl Store {
         genesis: impl FnOnce() -> Result<ExecutedBlock, Fault>,
     ) -> Result<Self, StoreError> {
         let db = Arc::new(Db::open(dir, &keys::ALL).map_err(|e| open_error(dir, e))?);
-        let broken = |source: Fault| StoreError::Database {
-            path: dir.to_owned(),
-            source: Box::new(source),
-        };
+        let broken =
+            |source: Fault| StoreError::Database { path: dir.to_owned(), source: Box::new(source) };
         check_identity(dir, &db.snapshot(), chain)?;
         let mut base = Arc::new(db.snapshot());
         if read_tip(&base).map_err(broken)?.is_none() {
@@ -85,10 +85,10 @@ impl Store {
         let tip = read_tip(&base)
             .map_err(broken)?
             .ok_or_else(|| broken(Fault::new("read back the tip")))?;
-        let latest = View::new(tip, Arc::clone(&base), Vec::new());
+        let latest = View::new(tip.clone(), Arc::clone(&base), Vec::new());
         let recent = BTreeMap::from([(latest.number(), latest.clone())]);
-        let chain = RwLock::new(Chain { base, layers: Vec::new(), latest, recent });
-        Ok(Self(Arc::new(Inner { db, writer: Mutex::new(()), chain })))
+        let chain = Chain { base, base_tip: tip, layers: Vec::new(), latest, recent };
+        Ok(Self(Arc::new(Inner { db, writer: Mutex::new(()), chain: RwLock::new(chain) })))
     }
 
     /// The chain up to its newest block.
@@ -118,18 +118,14 @@ impl Store {
         if layer.tip.header.parent_hash != next.latest.hash() {
             return Err(Fault::new("commit a block that is not the tip's child"));
         }
-        let tip = layer.tip.clone();
         next.layers.push(Arc::new(layer));
         while next.layers.len() > lag {
             let oldest = next.layers.remove(0);
             self.write(write::batch(&self.0.db, &oldest)?, Sync::Yes)?;
             next.base = Arc::new(self.0.db.snapshot());
+            next.base_tip = oldest.tip.clone();
         }
-        next.latest = View::new(tip, Arc::clone(&next.base), next.layers.clone());
-        next.recent.insert(next.latest.number(), next.latest.clone());
-        while next.recent.len() > RECENT_VIEWS {
-            next.recent.pop_first();
-        }
+        next.renew_latest();
         let view = next.latest.clone();
         self.publish(next);
         Ok(view)
@@ -143,11 +139,8 @@ impl Store {
         let keep = next.layers.len().saturating_sub(depth);
         let dropped: Vec<_> = next.layers.drain(keep..).rev().collect();
         if let Some(oldest) = dropped.last() {
-            let first = oldest.tip.header.number;
-            next.recent.retain(|height, _| *height < first);
-            if let Some((_, view)) = next.recent.last_key_value() {
-                next.latest = view.clone();
-            }
+            drop(next.recent.split_off(&oldest.tip.header.number));
+            next.renew_latest();
         }
         self.publish(next);
         dropped
@@ -168,6 +161,18 @@ impl Store {
 
     fn lock_writer(&self) -> MutexGuard<'_, ()> {
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chain {
+    /// Makes the view of the newest block.
+    fn renew_latest(&mut self) {
+        let tip = self.layers.last().map_or(&self.base_tip, |layer| &layer.tip).clone();
+        self.latest = View::new(tip, Arc::clone(&self.base), self.layers.clone());
+        self.recent.insert(self.latest.number(), self.latest.clone());
+        while self.recent.len() > RECENT_VIEWS {
+            self.recent.pop_first();
+        }
     }
 }
 

@@ -24,9 +24,10 @@ fn slot(n: u64) -> U256 {
 fn verify(view: &View, address: Address, key: U256) {
     let proof = view.proof(address, &[key]).unwrap();
     let AccountRecord { nonce, balance, code_hash, storage_root } = proof.account;
-    let expected = view.account(address).unwrap().map(|_| {
-        alloy_rlp::encode(TrieAccount::new(nonce, balance, storage_root, code_hash))
-    });
+    let expected = view
+        .account(address)
+        .unwrap()
+        .map(|_| alloy_rlp::encode(TrieAccount::new(nonce, balance, storage_root, code_hash)));
     let path = Nibbles::unpack(keccak256(address));
     verify_proof(view.header().state_root, path, expected, &proof.nodes).unwrap();
     let [one] = proof.storage.as_slice() else { panic!("one slot asked for") };

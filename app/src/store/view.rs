@@ -117,8 +117,7 @@ pub(super) fn read<T>(
     decode: impl FnOnce(&[u8]) -> Result<T, record::Malformed>,
 ) -> Result<Option<T>, Fault> {
     let attempt = || format!("read {} {}", family.name, hex::encode(key));
-    let Some(bytes) =
-        base.get(family, key).map_err(|cause| Fault::from_cause(attempt(), cause))?
+    let Some(bytes) = base.get(family, key).map_err(|cause| Fault::from_cause(attempt(), cause))?
     else {
         return Ok(None);
     };
@@ -216,9 +215,8 @@ impl View {
             .iter()
             .map(|&slot| {
                 let key = keccak256(slot.to_be_bytes::<32>());
-                let nodes =
-                    mooring_trie::proof(self, Some(owner), account.storage_root, key)
-                        .map_err(fault)?;
+                let nodes = mooring_trie::proof(self, Some(owner), account.storage_root, key)
+                    .map_err(fault)?;
                 Ok(SlotProof { slot, value: self.storage(address, slot)?, nodes })
             })
             .collect::<Result<_, Fault>>()?;

@@ -8,9 +8,10 @@ use alloy_evm::FromRecoveredTx as _;
 use alloy_primitives::{Address, B256, U256};
 use mooring_bridge::FederationMessage;
 use revm::{
+    bytecode::eip7702::EIP7702_MAGIC_BYTES,
     context::TxEnv,
     handler::validation,
-    primitives::{eip3860, eip7702::EIP7702_MAGIC_BYTES, eip7825::TX_GAS_LIMIT_CAP},
+    primitives::{eip3860, eip7825::TX_GAS_LIMIT_CAP},
 };
 
 use crate::{
@@ -171,11 +172,11 @@ pub fn stateless(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(),
 
 fn gas(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
     let have = tx.gas_limit();
-    if have > params.gas_limit {
-        return Err(InvalidTx::GasLimit { have, limit: params.gas_limit });
-    }
     if have > TX_GAS_LIMIT_CAP {
         return Err(InvalidTx::GasCap { have, cap: TX_GAS_LIMIT_CAP });
+    }
+    if have > params.gas_limit {
+        return Err(InvalidTx::GasLimit { have, limit: params.gas_limit });
     }
     let env = TxEnv::from_recovered_tx(tx.inner(), tx.signer());
     validation::validate_initial_tx_gas(&env, evm::SPEC, false, false, TX_GAS_LIMIT_CAP, None)
@@ -197,10 +198,7 @@ fn fees(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidT
 
 /// Checks an Ethereum transaction against its sender's account. A nonce above the account's is no
 /// error here.
-fn on_state<S: StateReader>(
-    state: &S,
-    tx: &Recovered<TxEnvelope>,
-) -> Result<Account, ExecError> {
+fn on_state<S: StateReader>(state: &S, tx: &Recovered<TxEnvelope>) -> Result<Account, ExecError> {
     let sender = tx.signer();
     let account = state.account(sender)?.as_ref().map(Account::from).unwrap_or_default();
     if tx.nonce() < account.nonce {
@@ -223,7 +221,7 @@ fn is_contract<S: StateReader>(state: &S, account: &Account) -> Result<bool, Fau
     if account.code_hash == Account::default().code_hash {
         return Ok(false);
     }
-    Ok(!state.code(account.code_hash)?.starts_with(&EIP7702_MAGIC_BYTES))
+    Ok(!state.code(account.code_hash)?.starts_with(EIP7702_MAGIC_BYTES))
 }
 
 /// Value and gas at the highest price, `None` beyond 256 bits.

@@ -85,7 +85,9 @@ pub enum InvalidTx {
         sender: Address,
     },
     /// EIP-1559: it pays at most less than the block's base fee.
-    #[error("max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}")]
+    #[error(
+        "max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}"
+    )]
     FeeCapTooLow {
         /// What it pays at most, wei per gas.
         max_fee: u128,
@@ -93,7 +95,9 @@ pub enum InvalidTx {
         base_fee: u64,
     },
     /// EIP-1559: the tip is above the fee that contains it.
-    #[error("max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {max_fee}")]
+    #[error(
+        "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {max_fee}"
+    )]
     TipAboveFeeCap {
         /// The tip, wei per gas.
         tip: u128,

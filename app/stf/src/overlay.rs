@@ -93,12 +93,7 @@ pub(crate) struct Overlay<'a, S> {
 
 impl<'a, S: StateReader> Overlay<'a, S> {
     pub(crate) const fn new(reader: &'a S) -> Self {
-        Self {
-            reader,
-            accounts: BTreeMap::new(),
-            code: BTreeMap::new(),
-            deployed: BTreeMap::new(),
-        }
+        Self { reader, accounts: BTreeMap::new(), code: BTreeMap::new(), deployed: BTreeMap::new() }
     }
 
     pub(crate) const fn reader(&self) -> &'a S {
@@ -208,7 +203,8 @@ impl<'a, S: StateReader> Overlay<'a, S> {
             self.code.insert(code_hash, code);
         }
         let written = account.storage.into_iter().filter(|(_, slot)| slot.is_changed());
-        let written: BTreeMap<_, _> = written.map(|(key, slot)| (key, slot.present_value)).collect();
+        let written: BTreeMap<_, _> =
+            written.map(|(key, slot)| (key, slot.present_value)).collect();
         for (slot, value) in written {
             self.set_slot(address, slot, value)?;
         }
@@ -239,9 +235,7 @@ impl<'a, S: StateReader> Overlay<'a, S> {
 
     /// What the block wrote, and the same by hashed key for the trie. Storage roots are those
     /// from before the block.
-    pub(crate) fn into_changes(
-        self,
-    ) -> (ChangeSet, BTreeMap<B256, mooring_trie::AccountChange>) {
+    pub(crate) fn into_changes(self) -> (ChangeSet, BTreeMap<B256, mooring_trie::AccountChange>) {
         let mut changes = ChangeSet { code: self.deployed, ..ChangeSet::default() };
         let mut hashed = BTreeMap::new();
         for (address, entry) in self.accounts {

@@ -8,6 +8,7 @@ pub mod actions;
 pub mod endpoint;
 pub mod error;
 pub mod peg;
+pub mod proof;
 pub mod transfer;
 pub mod wallet;
 

@@ -31,6 +31,7 @@ pub(super) async fn run(command: Testnet, json: bool) -> eyre::Result<ExitCode> 
                 validators,
                 block_interval_ms: block_interval,
                 mooring: std::env::current_exe().wrap_err("cannot find this binary")?,
+                path: std::env::var_os("PATH").unwrap_or_default(),
             };
             start(&options, detach, json).await
         }

@@ -69,9 +69,7 @@ pub(crate) fn build(params: &ChainParams, state: &ChainState, proposing: Proposi
 pub(super) fn last_block_id(state: &ChainState) -> BlockId {
     match &state.last_block {
         Some(block) => block.block_id(),
-        None => {
-            BlockId { hash: Vec::new(), part_set_header: Some(PartSetHeader::default()) }
-        }
+        None => BlockId { hash: Vec::new(), part_set_header: Some(PartSetHeader::default()) },
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arc_malachitebft_app::types::core::{
-    ExtendedCommitCertificate, NilOrVal, Round, VoteType,
-};
+use arc_malachitebft_app::types::core::{ExtendedCommitCertificate, NilOrVal, Round, VoteType};
 use bytes::Bytes;
 use tendermint_proto::google::protobuf::Timestamp;
 use tendermint_proto::v0_38::abci::{

@@ -33,8 +33,7 @@ pub(crate) fn duplicate_vote(
     offence: &Offence,
 ) -> Option<pb::Evidence> {
     let (index, validator) = offence.set.find(&one.message.address)?;
-    let (first, second) =
-        if order(one) < order(other) { (one, other) } else { (other, one) };
+    let (first, second) = if order(one) < order(other) { (one, other) } else { (other, one) };
     let index = i32::try_from(index).ok()?;
     let vote = |vote: &SignedVote<Context>| {
         let vote = vote.to_proto().ok()?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use arc_malachitebft_app::types::core::{
-    ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, Round, SignedMessage,
-    SignedVote, VoteType,
+    ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, Round, SignedMessage, SignedVote,
+    VoteType,
 };
 use bytes::Bytes;
 use mooring_abci::proto::abci::{ExecTxResult, ResponseFinalizeBlock};
@@ -16,7 +16,9 @@ use tendermint::merkle::simple_hash_from_byte_vectors;
 use super::hash::{data_hash, part_set};
 use super::*;
 use crate::canonical::vote_sign_bytes;
-use crate::context::{Address, BlockRef, BlockTime, Context, Height, Signature, ValidatorSet, Vote};
+use crate::context::{
+    Address, BlockRef, BlockTime, Context, Height, Signature, ValidatorSet, Vote,
+};
 use crate::keys::PrivValidatorKey;
 
 const CHAIN: &str = "mooring-1";
@@ -59,7 +61,10 @@ fn signed(key: &PrivValidatorKey, height: u64, value: NilOrVal<BlockRef>) -> Sig
     SignedMessage::new(vote, signature)
 }
 
-fn certificate(signers: &[PrivValidatorKey], block: BlockRef) -> ExtendedCommitCertificate<Context> {
+fn certificate(
+    signers: &[PrivValidatorKey],
+    block: BlockRef,
+) -> ExtendedCommitCertificate<Context> {
     ExtendedCommitCertificate {
         height: Height::new(1),
         round: Round::new(1),
@@ -146,10 +151,15 @@ fn part_set_is_the_root_over_64_kib_parts() {
 
 #[test]
 fn only_deterministic_result_fields_are_hashed() {
-    let result = ExecTxResult { code: 1, gas_used: 2, data: Bytes::from_static(b"d"), ..Default::default() };
-    let noisy = ExecTxResult { log: "l".into(), info: "i".into(), codespace: "c".into(), ..result.clone() };
+    let result =
+        ExecTxResult { code: 1, gas_used: 2, data: Bytes::from_static(b"d"), ..Default::default() };
+    let noisy =
+        ExecTxResult { log: "l".into(), info: "i".into(), codespace: "c".into(), ..result.clone() };
     assert_eq!(results_hash(&[result.clone()]), results_hash(&[noisy]));
-    assert_ne!(results_hash(&[result.clone()]), results_hash(&[ExecTxResult { code: 2, ..result }]));
+    assert_ne!(
+        results_hash(&[result.clone()]),
+        results_hash(&[ExecTxResult { code: 2, ..result }])
+    );
 }
 
 #[test]
@@ -162,8 +172,11 @@ fn a_commit_of_our_certificate_is_valid_for_cometbft() {
     let flags: Vec<_> = commit.signatures.iter().map(|s| s.is_commit()).collect();
     assert_eq!(flags.iter().filter(|commit| **commit).count(), 3);
     for (index, entry) in commit.signatures.iter().enumerate() {
-        let tendermint::block::CommitSig::BlockIdFlagCommit { validator_address, timestamp, signature } =
-            entry
+        let tendermint::block::CommitSig::BlockIdFlagCommit {
+            validator_address,
+            timestamp,
+            signature,
+        } = entry
         else {
             assert!(entry.is_absent());
             continue;

@@ -17,7 +17,13 @@ fn block() -> BlockRef {
 }
 
 fn vote(kind: VoteType, round: u32, value: NilOrVal<BlockRef>) -> Vote {
-    Vote { kind, height: Height::new(42), round: round.into(), value, address: Address::new([1; 20]) }
+    Vote {
+        kind,
+        height: Height::new(42),
+        round: round.into(),
+        value,
+        address: Address::new([1; 20]),
+    }
 }
 
 /// The same vote as CometBFT's own object.
@@ -83,7 +89,6 @@ fn vote_bytes_match_a_vector_of_cometbft() {
         0x8, 0x80, 0x92, 0xb8, 0xc3, 0x98, 0xfe, 0xff, 0xff, 0xff, 0x1,
     ];
     assert_eq!(bytes, expected);
-
 }
 
 #[test]
@@ -109,8 +114,7 @@ fn proposal_bytes_are_cometbfts() {
         .unwrap();
         let chain = "mooring-1".try_into().unwrap();
         let canonical = tendermint::proposal::CanonicalProposal::new(theirs, chain);
-        let expected =
-            Protobuf::<CanonicalProposal>::encode_length_delimited_vec(canonical);
+        let expected = Protobuf::<CanonicalProposal>::encode_length_delimited_vec(canonical);
         assert_eq!(proposal_sign_bytes("mooring-1", &proposal), expected);
     }
 }

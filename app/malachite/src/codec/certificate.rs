@@ -2,8 +2,8 @@
 
 use arc_malachitebft_app::consensus::LivenessMsg;
 use arc_malachitebft_app::types::core::{
-    ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, PolkaCertificate,
-    PolkaSignature, RoundCertificate, RoundCertificateType, RoundSignature,
+    ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, PolkaCertificate, PolkaSignature,
+    RoundCertificate, RoundCertificateType, RoundSignature,
 };
 
 use super::consensus::{defined, vote_kind};
@@ -103,8 +103,7 @@ impl Wire for RoundSignature<Context> {
             Some(block) => NilOrVal::Val(Wire::from_proto(block)?),
             None => NilOrVal::Nil,
         };
-        let (address, signature) =
-            signature_from(&required(proto.signature, "signature")?)?;
+        let (address, signature) = signature_from(&required(proto.signature, "signature")?)?;
         Ok(Self::new(vote_kind(proto.kind)?, value, address, signature))
     }
 }

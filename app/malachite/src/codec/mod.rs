@@ -9,6 +9,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+use arc_malachitebft_app::consensus::LivenessMsg;
 use arc_malachitebft_app::types::codec;
 use arc_malachitebft_app::types::core::{
     ExtendedCommitCertificate, PolkaCertificate, Round, ValidatorProof,
@@ -16,7 +17,6 @@ use arc_malachitebft_app::types::core::{
 use arc_malachitebft_app::types::streaming::StreamMessage;
 use arc_malachitebft_app::types::sync::{Request, Response, Status};
 use arc_malachitebft_app::types::{ProposedValue, SignedConsensusMsg};
-use arc_malachitebft_app::consensus::LivenessMsg;
 use bytes::Bytes;
 use prost::Message;
 use tendermint_proto::google::protobuf::Timestamp;

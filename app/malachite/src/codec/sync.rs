@@ -67,8 +67,7 @@ impl Wire for Response<Context> {
     }
 
     fn from_proto(proto: proto::Response) -> Result<Self, CodecError> {
-        let values =
-            proto.values.into_iter().map(Wire::from_proto).collect::<Result<_, _>>()?;
+        let values = proto.values.into_iter().map(Wire::from_proto).collect::<Result<_, _>>()?;
         Ok(Self::ValueResponse(ValueResponse::new(Height::new(proto.start), values)))
     }
 }

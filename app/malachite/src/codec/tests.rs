@@ -4,11 +4,11 @@ use std::fmt::Debug;
 
 use arc_malachitebft_app::streaming::StreamContent;
 use arc_malachitebft_app::types::PeerId;
+use arc_malachitebft_app::types::codec::{Codec as _, HasEncodedLen as _};
 use arc_malachitebft_app::types::core::{
     ExtendedCommitSignature, NilOrVal, PolkaSignature, RoundCertificate, RoundCertificateType,
     RoundSignature, SignedMessage, SignedProposal, SignedVote, Validity, VoteType,
 };
-use arc_malachitebft_app::types::codec::{Codec as _, HasEncodedLen as _};
 use arc_malachitebft_app::types::streaming::StreamId;
 use arc_malachitebft_app::types::sync::RawDecidedValue;
 use arc_malachitebft_sync::{ValueRequest, ValueResponse};
@@ -26,7 +26,13 @@ fn signature() -> impl Strategy<Value = Signature> {
 }
 
 fn block() -> impl Strategy<Value = BlockRef> {
-    (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u32>(), 0_i64..253_402_300_800, 0..1_000_000_000_i32)
+    (
+        any::<[u8; 32]>(),
+        any::<[u8; 32]>(),
+        any::<u32>(),
+        0_i64..253_402_300_800,
+        0..1_000_000_000_i32,
+    )
         .prop_map(|(hash, parts, total, seconds, nanos)| BlockRef {
             hash,
             parts: PartSet { total, hash: parts },

@@ -96,8 +96,8 @@ impl ValidatorSet {
         let mut total_power = 0_u64;
         for (bytes, power) in members.into_iter().filter(|(_, power)| *power > 0) {
             let address = Address::new(address_of(&bytes));
-            let key = VerificationKey::try_from(bytes)
-                .map_err(|_| ValidatorSetError::Key(address))?;
+            let key =
+                VerificationKey::try_from(bytes).map_err(|_| ValidatorSetError::Key(address))?;
             total_power = total_power.saturating_add(power);
             validators.push(Validator { address, key, power });
         }

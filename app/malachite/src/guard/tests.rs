@@ -20,8 +20,7 @@ fn equal_bytes_get_the_stored_signature_even_after_a_restart() {
     let first = guard.sign(slot(5, 0, Step::Prevote), b"vote", key).unwrap();
 
     let mut again = Guard::open(&path).unwrap();
-    let second =
-        again.sign(slot(5, 0, Step::Prevote), b"vote", |_| panic!("signs anew")).unwrap();
+    let second = again.sign(slot(5, 0, Step::Prevote), b"vote", |_| panic!("signs anew")).unwrap();
     assert_eq!(first, second);
 }
 
@@ -45,7 +44,9 @@ fn steps_behind_the_last_one_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut guard = Guard::open(&dir.path().join("guard.json")).unwrap();
     guard.sign(slot(5, 2, Step::Prevote), b"a", key).unwrap();
-    for behind in [slot(4, 9, Step::Precommit), slot(5, 1, Step::Precommit), slot(5, 2, Step::Proposal)] {
+    for behind in
+        [slot(4, 9, Step::Precommit), slot(5, 1, Step::Precommit), slot(5, 2, Step::Proposal)]
+    {
         assert!(matches!(guard.sign(behind, b"x", key), Err(GuardError::Regression { .. })));
     }
     guard.sign(slot(5, 2, Step::Precommit), b"b", key).unwrap();

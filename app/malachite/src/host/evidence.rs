@@ -78,10 +78,7 @@ impl Host {
         Ok(Ok(()))
     }
 
-    fn check_piece(
-        &self,
-        piece: &Evidence,
-    ) -> Result<Result<(), &'static str>, EngineError> {
+    fn check_piece(&self, piece: &Evidence) -> Result<Result<(), &'static str>, EngineError> {
         let tip = self.state.height.get();
         let height = offence_height(piece).filter(|h| (1..=tip).contains(h));
         let Some(height) = height.filter(|h| tip - h <= MAX_AGE_BLOCKS) else {

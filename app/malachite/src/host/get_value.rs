@@ -35,9 +35,10 @@ impl Host {
             debug!(%height, %round, "no block for another height");
             return Ok(());
         };
-        let own = self.proposed.values().find(|known| {
-            known.value.round == round && known.block.builder() == me
-        });
+        let own = self
+            .proposed
+            .values()
+            .find(|known| known.value.round == round && known.block.builder() == me);
         let proposed = match own {
             Some(own) => own.clone(),
             None => self.propose(round, me).await?,
@@ -74,8 +75,9 @@ impl Host {
         let answer = self.app.call(move |app| app.prepare_proposal(request)).await?;
         let proposing = Proposing { builder: me, time, txs: answer.txs, evidence, last_commit };
         let block = build(&self.config.params, &self.state, proposing);
-        let block = ParsedBlock::seal(block).map_err(|rule| {
-            EngineError::Diverged { height: self.height().get(), reason: rule.to_string() }
+        let block = ParsedBlock::seal(block).map_err(|rule| EngineError::Diverged {
+            height: self.height().get(),
+            reason: rule.to_string(),
         })?;
         let limit = self.config.params.max_block_bytes;
         if block.bytes().len() > limit {
@@ -98,10 +100,7 @@ impl Host {
         RequestPrepareProposal {
             max_tx_bytes: i64::try_from(room).unwrap_or(i64::MAX),
             txs: Vec::new(),
-            local_last_commit: Some(extended_commit_info(
-                last_commit,
-                &self.state.last_validators,
-            )),
+            local_last_commit: Some(extended_commit_info(last_commit, &self.state.last_validators)),
             misbehavior: evidence.iter().filter_map(misbehavior).collect(),
             height: self.height().as_i64(),
             time: Some(time.to_proto()),

@@ -1,7 +1,7 @@
 //! The verdict on a proposed block.
 
-use arc_malachitebft_app::types::{PeerId, ProposedValue};
 use arc_malachitebft_app::types::core::{Context as _, Validity};
+use arc_malachitebft_app::types::{PeerId, ProposedValue};
 use bytes::Bytes;
 use mooring_abci::proto::abci::RequestProcessProposal;
 use mooring_abci::proto::abci::response_process_proposal::ProposalStatus;

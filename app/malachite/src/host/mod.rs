@@ -108,7 +108,7 @@ impl Host {
     pub(crate) fn new(
         config: HostConfig,
         app: Arc<AppThread>,
-            memory: Memory,
+        memory: Memory,
         links: Links,
         status: watch::Sender<EngineStatus>,
         cancel: CancellationToken,

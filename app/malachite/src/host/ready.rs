@@ -18,9 +18,7 @@ const POLL: Duration = Duration::from_millis(50);
 impl Host {
     /// The handshake is done before the engine starts; here the host waits, within
     /// `peer_wait`, for a quorum, since a round without peers is lost.
-    pub(super) async fn ready(
-        &mut self,
-    ) -> Result<(Height, HeightParams<Context>), EngineError> {
+    pub(super) async fn ready(&mut self) -> Result<(Height, HeightParams<Context>), EngineError> {
         self.certificate = self.memory.decided(self.state.height.get())?.map(|(_, c)| c);
         self.evidence = self.memory.evidence_pool()?;
         self.recall(self.height())?;

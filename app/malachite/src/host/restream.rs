@@ -40,8 +40,7 @@ impl Host {
         proposer: Address,
     ) -> Result<(), EngineError> {
         let size = u32::try_from(block.bytes().len()).expect("blocks are at most 32 MiB");
-        let init =
-            StreamInit { height: block.height(), round, valid_round, proposer, size };
+        let init = StreamInit { height: block.height(), round, valid_round, proposer, size };
         let id = self.next_stream_id();
         for part in split(&id, init, block.bytes()) {
             let message = NetworkMsg::PublishProposalPart(part);

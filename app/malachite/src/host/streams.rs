@@ -134,9 +134,7 @@ pub(crate) fn split(id: &StreamId, init: StreamInit, block: &Bytes) -> Vec<Strea
     });
     (0_u64..)
         .zip(std::iter::once(Part::Init(init)).chain(data))
-        .map(|(sequence, part)| {
-            StreamMessage::new(id.clone(), sequence, StreamContent::Data(part))
-        })
+        .map(|(sequence, part)| StreamMessage::new(id.clone(), sequence, StreamContent::Data(part)))
         .collect()
 }
 

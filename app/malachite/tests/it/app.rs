@@ -12,28 +12,28 @@ use sha2::{Digest, Sha256};
 
 /// What the application has committed. It outlives a node, as a disk does.
 #[derive(Clone, Default)]
-pub struct Ledger {
-    pub height: i64,
-    pub app_hash: Bytes,
+pub(crate) struct Ledger {
+    pub(crate) height: i64,
+    pub(crate) app_hash: Bytes,
     /// Every decided block as the application was told about it.
-    pub blocks: Vec<RequestFinalizeBlock>,
+    pub(crate) blocks: Vec<RequestFinalizeBlock>,
 }
 
 #[derive(Clone, Default)]
-pub struct ChainApp {
-    pub committed: Arc<Mutex<Ledger>>,
+pub(crate) struct ChainApp {
+    pub(crate) committed: Arc<Mutex<Ledger>>,
     pending: Option<Ledger>,
     /// Returned as a validator update by the block of this height.
-    pub update: Option<(i64, [u8; 32], i64)>,
+    pub(crate) update: Option<(i64, [u8; 32], i64)>,
     /// How large the transaction of each block is.
-    pub tx_bytes: usize,
+    pub(crate) tx_bytes: usize,
     /// The height whose first proposal every node rejects.
-    pub reject_first_at: Option<i64>,
+    pub(crate) reject_first_at: Option<i64>,
     rejected: Option<Bytes>,
 }
 
 impl ChainApp {
-    pub fn ledger(&self) -> Ledger {
+    pub(crate) fn ledger(&self) -> Ledger {
         self.committed.lock().unwrap().clone()
     }
 }
@@ -96,13 +96,12 @@ impl ConsensusApp for ChainApp {
         ledger.height = request.height;
         ledger.app_hash = Bytes::copy_from_slice(&hasher.finalize());
         let tx_results = request.txs.iter().map(|_| ExecTxResult::default()).collect();
-        let validator_updates = self
-            .update
-            .filter(|(height, _, _)| *height == request.height)
-            .map(|(_, key, power)| ValidatorUpdate {
+        let validator_updates = self.update.filter(|(height, _, _)| *height == request.height).map(
+            |(_, key, power)| ValidatorUpdate {
                 pub_key: Some(PublicKey { sum: Some(Sum::Ed25519(key.to_vec())) }),
                 power,
-            });
+            },
+        );
         ledger.blocks.push(request);
         let app_hash = ledger.app_hash.clone();
         self.pending = Some(ledger);

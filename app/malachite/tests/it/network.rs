@@ -19,23 +19,22 @@ use crate::app::ChainApp;
 use crate::store::MemoryStore;
 
 /// Far more than any step needs on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Node {
-    pub app: ChainApp,
-    pub store: Arc<MemoryStore>,
-    pub config: Config,
-    pub status: watch::Receiver<EngineStatus>,
+pub(crate) struct Node {
+    pub(crate) app: ChainApp,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) config: Config,
+    pub(crate) status: watch::Receiver<EngineStatus>,
     sender: watch::Sender<EngineStatus>,
     running: Option<(CancellationToken, JoinHandle<Result<(), EngineError>>)>,
     _home: TempDir,
 }
 
 /// `total` nodes that know each other, of which the first `validators` are in genesis.
-pub fn network(total: u8, validators: u8) -> Vec<Node> {
+pub(crate) fn network(total: u8, validators: u8) -> Vec<Node> {
     // Bound all at once, so that no two get the same port.
-    let listeners: Vec<_> =
-        (0..total).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let listeners: Vec<_> = (0..total).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let addresses: Vec<String> = listeners
         .iter()
         .zip(0..total)
@@ -53,7 +52,7 @@ fn node_seed(i: u8) -> [u8; 32] {
     [100 + i; 32]
 }
 
-pub fn validator_key(i: u8) -> PrivValidatorKey {
+pub(crate) fn validator_key(i: u8) -> PrivValidatorKey {
     PrivValidatorKey::generate([1 + i; 32])
 }
 
@@ -92,7 +91,7 @@ fn node(i: u8, validators: u8, addresses: &[String]) -> Node {
 }
 
 impl Node {
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let cancel = CancellationToken::new();
         let task = tokio::spawn(run(
             self.config.clone(),
@@ -106,19 +105,19 @@ impl Node {
     }
 
     /// Stops the node and waits for it.
-    pub async fn stop(&mut self) -> Result<(), EngineError> {
+    pub(crate) async fn stop(&mut self) -> Result<(), EngineError> {
         let (cancel, task) = self.running.take().unwrap();
         cancel.cancel();
         timeout(PATIENCE, task).await.expect("the node stops in time").unwrap()
     }
 
     /// The result of a node that ends by itself.
-    pub async fn ended(&mut self) -> Result<(), EngineError> {
+    pub(crate) async fn ended(&mut self) -> Result<(), EngineError> {
         let (_cancel, task) = self.running.take().unwrap();
         timeout(PATIENCE, task).await.expect("the node ends in time").unwrap()
     }
 
-    pub async fn reaches(&mut self, height: u64) {
+    pub(crate) async fn reaches(&mut self, height: u64) {
         let reached = self.status.wait_for(|status| status.decided_height >= height);
         let reached = timeout(PATIENCE, reached).await;
         let status = *self.sender.borrow();
@@ -126,13 +125,13 @@ impl Node {
     }
 }
 
-pub async fn all_reach(nodes: &mut [Node], height: u64) {
+pub(crate) async fn all_reach(nodes: &mut [Node], height: u64) {
     for node in nodes {
         node.reaches(height).await;
     }
 }
 
-pub async fn stop_all(nodes: &mut [Node]) {
+pub(crate) async fn stop_all(nodes: &mut [Node]) {
     for node in nodes {
         if node.running.is_some() {
             node.stop().await.unwrap();

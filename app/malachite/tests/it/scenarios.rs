@@ -63,8 +63,7 @@ fn assert_light_client_accepts(node: &Node, up_to: u64) {
                 .find(|key| tendermint::account::Id::from(*key) == *validator_address)
                 .unwrap();
             let key = ed25519_consensus::VerificationKey::try_from(key.to_bytes().as_slice());
-            let signature: [u8; 64] =
-                signature.as_ref().unwrap().as_bytes().try_into().unwrap();
+            let signature: [u8; 64] = signature.as_ref().unwrap().as_bytes().try_into().unwrap();
             key.unwrap().verify(&signature.into(), &bytes).unwrap();
             signed += 1;
         }

@@ -14,7 +14,7 @@ struct Tables {
 }
 
 #[derive(Default)]
-pub struct MemoryStore(Mutex<Tables>);
+pub(crate) struct MemoryStore(Mutex<Tables>);
 
 impl MemoryStore {
     fn with<R>(&self, f: impl FnOnce(&mut Tables) -> R) -> Result<R, Fault> {

@@ -70,7 +70,12 @@ impl TxSource for PoolDouble {
 }
 
 /// A transfer of `value` wei from one of [`wallet::KEYS`].
-pub(crate) fn transfer(key: usize, nonce: u64, to: Address, value: u128) -> alloy_primitives::Bytes {
+pub(crate) fn transfer(
+    key: usize,
+    nonce: u64,
+    to: Address,
+    value: u128,
+) -> alloy_primitives::Bytes {
     wallet::sign(wallet::KEYS[key], wallet::call(nonce, to, value, Vec::new()))
 }
 

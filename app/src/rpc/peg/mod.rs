@@ -110,9 +110,10 @@ fn checkpoint(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcErr
     if epoch != record.checkpoint.epoch {
         return Err(RpcError::server("the checkpoint is of an epoch whose members are gone"));
     }
-    let signatures = record.signatures.iter().map(|(_, signature): &(_, Signature)| {
-        signature.as_bytes().as_slice()
-    });
+    let signatures = record
+        .signatures
+        .iter()
+        .map(|(_, signature): &(_, Signature)| signature.as_bytes().as_slice());
     to_value(CheckpointBundle {
         record: record.into(),
         member_words: members.words(),
@@ -180,14 +181,12 @@ struct Found {
 /// the event; metadata leaves and epoch records emit none.
 fn find_credit(context: &RpcContext, view: &View, count: u64) -> Result<Option<Found>, RpcError> {
     let topic = B256::from(U256::from(count));
-    let (credited, bounced) =
-        (Gateway::Credited::SIGNATURE_HASH, Gateway::Bounced::SIGNATURE_HASH);
+    let (credited, bounced) = (Gateway::Credited::SIGNATURE_HASH, Gateway::Bounced::SIGNATURE_HASH);
     let oldest = view.number().saturating_sub(context.limits.log_blocks);
     for height in (oldest..=view.number()).rev() {
         let Some((header, _)) = view.header_at(height)? else { continue };
-        let possible = |raw: &[u8]| {
-            header.logs_bloom.contains_input(alloy_primitives::BloomInput::Raw(raw))
-        };
+        let possible =
+            |raw: &[u8]| header.logs_bloom.contains_input(alloy_primitives::BloomInput::Raw(raw));
         if !possible(topic.as_slice()) || !possible(GATEWAY.as_slice()) {
             continue;
         }

@@ -4,7 +4,10 @@ use alloy_primitives::{Bytes, U256};
 use revm::primitives::eip7825::TX_GAS_LIMIT_CAP;
 
 use super::{CallError, CallInput, CallResult, CallSite, CallStatus, run};
-use crate::{Fault, InvalidTx, StateReader, overlay::{Account, Overlay}};
+use crate::{
+    Fault, InvalidTx, StateReader,
+    overlay::{Account, Overlay},
+};
 
 /// Gas of a plain transfer.
 const TRANSFER_GAS: u64 = 21_000;
@@ -65,9 +68,9 @@ pub fn estimate_gas<S: StateReader>(
     }
     let first = run(site, input, limit).map_err(|error| match error {
         // What it costs before it runs is more than it may have.
-        CallError::Invalid(InvalidTx::IntrinsicGas { have, .. } | InvalidTx::FloorGas { have, .. }) => {
-            EstimateError::Allowance { allowance: have }
-        }
+        CallError::Invalid(
+            InvalidTx::IntrinsicGas { have, .. } | InvalidTx::FloorGas { have, .. },
+        ) => EstimateError::Allowance { allowance: have },
         other => other.into(),
     })?;
     match first.status {

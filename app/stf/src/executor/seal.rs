@@ -1,9 +1,6 @@
 //! The end of a block: fees, the supply check, roots and the header.
 
-use alloy_consensus::{
-    EMPTY_OMMER_ROOT_HASH, Header,
-    constants::EMPTY_WITHDRAWALS,
-};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWALS};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B256, U256};
 use mooring_bridge::{Height, apphash::AppState, exit};
@@ -53,8 +50,7 @@ impl<S: BlockState> BlockExecutor<'_, S> {
     /// Pays the base fees of the block's transactions to its builder, or leaves them burnt. Wei
     /// burnt.
     fn pay_base_fees(&mut self) -> Result<U256, Fault> {
-        let fees =
-            U256::from(self.block.base_fee).saturating_mul(U256::from(self.paid_gas));
+        let fees = U256::from(self.block.base_fee).saturating_mul(U256::from(self.paid_gas));
         match self.params.fee_rule {
             FeeRule::Ethereum => Ok(fees),
             FeeRule::Pegged => {
@@ -172,4 +168,25 @@ pub(crate) fn app_hash(
         validators_hash: params.validators_hash(),
     }
     .hash()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn wei(amount: u64) -> U256 {
+        U256::from_limbs([amount, 0, 0, 0])
+    }
+
+    #[test]
+    fn supply_moves_only_by_what_the_ledger_names() {
+        let ledger = Ledger { credited: wei(7), exited: wei(2), destroyed: wei(1) };
+        let after = |after| Supply { before: wei(100), after: wei(after) };
+        assert!(is_balanced(after(104), ledger, U256::ZERO));
+        assert!(!is_balanced(after(105), ledger, U256::ZERO), "an increase from nowhere");
+        assert!(!is_balanced(after(103), ledger, U256::ZERO), "a loss that nobody counted");
+        assert!(is_balanced(after(103), ledger, wei(1)), "a burnt base fee");
+        let lie = Ledger { credited: U256::MAX, ..Ledger::default() };
+        assert!(!is_balanced(after(99), lie, U256::ZERO), "more than 256 bits");
+    }
 }

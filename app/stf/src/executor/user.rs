@@ -54,8 +54,7 @@ impl<S: StateReader> BlockExecutor<'_, S> {
         state: EvmState,
     ) -> Result<Done, Fault> {
         let gas_used = result.tx_gas_used();
-        let contract_address =
-            tx.kind().is_create().then(|| tx.signer().create(tx.nonce()));
+        let contract_address = tx.kind().is_create().then(|| tx.signer().create(tx.nonce()));
         let success = result.is_success();
         let logs = if success { result.into_logs() } else { Vec::new() };
         let exits = self.exits_in(&logs)?;
@@ -102,11 +101,7 @@ impl<S: StateReader> BlockExecutor<'_, S> {
     }
 
     /// Adds fees to an account.
-    pub(super) fn pay(
-        &mut self,
-        to: alloy_primitives::Address,
-        amount: U256,
-    ) -> Result<(), Fault> {
+    pub(super) fn pay(&mut self, to: alloy_primitives::Address, amount: U256) -> Result<(), Fault> {
         if self.overlay().mint(to, amount)? {
             return Ok(());
         }

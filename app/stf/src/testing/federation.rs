@@ -43,8 +43,7 @@ impl Federation {
 
     /// The vote of one member for the log's head.
     pub fn vote(&self, member: u8) -> Bytes {
-        let head =
-            DepositHead { epoch: Epoch::new(1), count: self.head.count, acc: self.head.acc };
+        let head = DepositHead { epoch: Epoch::new(1), count: self.head.count, acc: self.head.acc };
         let signature = self.sign(member, &head);
         FederationMessage::HeadVote(HeadVote { head, signature }).encode().into()
     }

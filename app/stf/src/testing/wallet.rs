@@ -1,8 +1,7 @@
 //! Accounts with known keys, and the transactions that they send.
 
 use alloy_consensus::{
-    SignableTransaction as _, TxEip1559, TxEnvelope, TypedTransaction,
-    crypto::secp256k1,
+    SignableTransaction as _, TxEip1559, TxEnvelope, TypedTransaction, crypto::secp256k1,
     transaction::SignerRecoverable as _,
 };
 use alloy_eips::eip2718::Encodable2718 as _;

@@ -74,7 +74,9 @@ fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, InvalidTx> {
     }
     let mut rest = bytes;
     let tx = TxEnvelope::decode_2718(&mut rest).map_err(|error| match error {
-        Eip2718Error::UnexpectedType(unknown) => InvalidTx::UnknownType(unknown),
+        Eip2718Error::UnexpectedType(unknown) if bytes.first() == Some(&unknown) => {
+            InvalidTx::UnknownType(unknown)
+        }
         other => InvalidTx::Undecodable(other.to_string()),
     })?;
     if !rest.is_empty() {

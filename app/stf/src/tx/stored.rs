@@ -141,9 +141,9 @@ impl StoredReceipt {
     fn read(self) -> Result<EthReceipt, StoredError> {
         let contract_address = match self.contract_address.as_ref() {
             [] => None,
-            bytes => Some(
-                Address::try_from(bytes).map_err(|_| alloy_rlp::Error::UnexpectedLength)?,
-            ),
+            bytes => {
+                Some(Address::try_from(bytes).map_err(|_| alloy_rlp::Error::UnexpectedLength)?)
+            }
         };
         let bloom = logs_bloom(&self.logs);
         Ok(EthReceipt {

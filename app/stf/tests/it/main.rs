@@ -1,0 +1,10 @@
+//! Blocks on a state in memory, with the contracts as they are deployed.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
+
+mod calls;
+mod deposits;
+mod fees;
+mod refusals;
+mod roots;
+mod supply;
+mod world;

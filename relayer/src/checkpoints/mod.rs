@@ -1,0 +1,3 @@
+//! Signing the blocks that the sidechain names (spec 4.2).
+
+pub mod state;

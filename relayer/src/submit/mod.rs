@@ -1,0 +1,5 @@
+//! To L1: checkpoints with quorum, and the claims of exits (spec 4.3 and 4.4).
+
+pub mod exits;
+pub mod fees;
+pub mod state;
