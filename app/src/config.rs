@@ -58,7 +58,7 @@ pub struct EngineConfig {
 }
 
 /// `[mempool]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MempoolConfig {
     /// The lowest fee cap accepted from users, in wei a gas, where it is above the genesis floor of
@@ -75,7 +75,7 @@ pub struct HealthConfig {
 }
 
 /// `[dev]`: used only when the genesis names the dev engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DevConfig {
     /// Seals at once when a transaction arrives, and only then. Default: false, which seals every
@@ -190,21 +190,9 @@ impl Default for EngineConfig {
     }
 }
 
-impl Default for MempoolConfig {
-    fn default() -> Self {
-        Self { min_fee_wei: 0 }
-    }
-}
-
 impl Default for HealthConfig {
     fn default() -> Self {
         Self { listen: local(26660) }
-    }
-}
-
-impl Default for DevConfig {
-    fn default() -> Self {
-        Self { seal_on_arrival: false, finality_lag: 0 }
     }
 }
 

@@ -71,10 +71,15 @@ impl Node {
     ) -> Result<NodeHandle, StartError> {
         let genesis = home.load_genesis()?;
         let engine = genesis.setup().engine;
-        if engine == Engine::Cometbft {
-            return Err(StartError::ExternalEngine(engine));
+        // Addresses are tried first: a used port must leave nothing behind.
+        match engine {
+            Engine::Cometbft => return Err(StartError::ExternalEngine(engine)),
+            Engine::Malachite => {
+                probe("engine.listen", &config.engine.listen)?;
+                probe("p2p.listen", &config.p2p.listen)?;
+            }
+            Engine::Dev => {}
         }
-        // Addresses are taken first: a used port must leave nothing behind.
         drop(listen("rpc.listen", config.rpc.listen).await?);
         let health = listen("health.listen", config.health.listen).await?;
         let chain = open_chain(&home, genesis)?;
@@ -182,7 +187,6 @@ impl Parts {
         let node_key = NodeKey::load(&key_path)
             .map_err(|source| StartError::Key { path: key_path, source })?;
         let engine = self.malachite_config();
-        probe("engine.listen", &engine.listen)?;
         let dial = format!("{}/p2p/{}", engine.listen, node_key.peer_id());
         let gossip = Gossip::listen(self.gossip_config(&node_key)?).await?;
         let gossip_handle = gossip.handle();

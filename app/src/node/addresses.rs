@@ -23,7 +23,8 @@ pub(super) fn multiaddr(key: &'static str, value: &str) -> Result<Multiaddr, Sta
     value.parse().map_err(|_| StartError::Multiaddr { key, value: value.to_owned() })
 }
 
-/// Tells whether the engine, which says it only in its log, could listen.
+/// Tells whether one could listen at a multiaddr, before anything is opened: the engine says it only
+/// in its log.
 pub(super) fn probe(key: &'static str, value: &str) -> Result<(), StartError> {
     let address = multiaddr(key, value)?;
     let (mut ip, mut port) = (None, None);

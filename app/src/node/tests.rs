@@ -261,8 +261,9 @@ async fn a_malachite_node_refuses_a_used_engine_port_by_its_key() {
     let mut config = config();
     let port = taken.local_addr().unwrap().port();
     config.engine.listen = format!("/ip4/127.0.0.1/tcp/{port}");
-    let error = Node::start(home, config, CancellationToken::new()).await.unwrap_err();
+    let error = Node::start(home.clone(), config, CancellationToken::new()).await.unwrap_err();
     assert!(matches!(error, StartError::Listen { key: "engine.listen", .. }), "{error}");
+    assert!(!home.database().exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The gossip task.
 
 use std::{
+    net::{IpAddr, TcpListener},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -15,6 +16,7 @@ use libp2p::{
         self, IdentTopic, Message, MessageAcceptance, MessageAuthenticity, MessageId,
         PeerScoreParams, PeerScoreThresholds, PublishError, TopicScoreParams, ValidationMode,
     },
+    multiaddr::Protocol,
     noise,
     swarm::{
         NetworkBehaviour, SwarmEvent,
@@ -294,11 +296,30 @@ fn scores(topic: &IdentTopic) -> PeerScoreParams {
     }
 }
 
+/// libp2p listens with SO_REUSEPORT, which shares the port of another swarm in silence. A plain
+/// socket tells whether it is free.
+fn probe(address: &Multiaddr) -> std::io::Result<()> {
+    let (mut ip, mut port) = (None, 0);
+    for part in address {
+        match part {
+            Protocol::Ip4(v4) => ip = Some(IpAddr::V4(v4)),
+            Protocol::Ip6(v6) => ip = Some(IpAddr::V6(v6)),
+            Protocol::Tcp(number) => port = number,
+            _ => {}
+        }
+    }
+    match ip {
+        Some(ip) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        Some(_) | None => Ok(()),
+    }
+}
+
 async fn bind(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<Multiaddr, GossipError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| GossipError::Listen {
         address: address.clone(),
         source,
     };
+    probe(&address).map_err(|error| failed(error.into()))?;
     swarm.listen_on(address.clone()).map_err(|error| failed(error.into()))?;
     loop {
         match swarm.select_next_some().await {

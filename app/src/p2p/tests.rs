@@ -51,9 +51,9 @@ impl GossipPool for TestPool {
                 _ => Verdict::Ignore,
             };
             if verdict == Verdict::Accept {
-                pool.taken.send_modify(|set| drop(set.insert(raw.clone())));
+                pool.taken.send_if_modified(|set| set.insert(raw.clone()));
             }
-            pool.offered.send_modify(|set| drop(set.insert(raw)));
+            pool.offered.send_if_modified(|set| set.insert(raw));
             verdict
         }
         .boxed()

@@ -1,6 +1,6 @@
 //! The server: HTTP and WebSocket on one port.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jsonrpsee::{
     RpcModule,
@@ -168,14 +168,12 @@ fn register(
     Ok(())
 }
 
-fn on_blocking_thread(
+async fn on_blocking_thread(
     heavy: Arc<Semaphore>,
     work: impl FnOnce() -> Result<Value, RpcError> + Send + 'static,
-) -> impl Future<Output = Result<Value, ErrorObjectOwned>> + Send {
-    async move {
-        let _permit = heavy.acquire_owned().await;
-        let answer = tokio::task::spawn_blocking(work).await;
-        let answer = answer.map_err(|error| RpcError::internal("answer an RPC call", error));
-        Ok(answer.and_then(|answer| answer)?)
-    }
+) -> Result<Value, ErrorObjectOwned> {
+    let _permit = heavy.acquire_owned().await;
+    let answer = tokio::task::spawn_blocking(work).await;
+    let answer = answer.map_err(|error| RpcError::internal("answer an RPC call", error));
+    Ok(answer.and_then(|answer| answer)?)
 }

@@ -62,7 +62,7 @@ impl View {
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn account_or_empty(&self, address: Address) -> Result<AccountRecord, Fault> {
-        Ok(self.account(address)?.unwrap_or_else(|| AccountRecord {
+        Ok(self.account(address)?.unwrap_or(AccountRecord {
             nonce: 0,
             balance: U256::ZERO,
             code_hash: KECCAK256_EMPTY,

@@ -2,7 +2,7 @@
 //! and times are JSON numbers; amounts and powers are hex quantities (`"0x1"`).
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use mooring_bridge::{Exit, ExitIndex, Head, Count};
+use mooring_bridge::{Checkpoint, Count, Epoch, Exit, ExitIndex, Head, Height};
 use serde::{Deserialize, Serialize};
 
 use crate::{ClientError, Endpoint};
@@ -202,6 +202,22 @@ impl HeadJson {
     /// As the bridge crate names it.
     pub const fn head(&self) -> Head {
         Head { count: Count::new(self.count), acc: self.acc }
+    }
+}
+
+impl CheckpointJson {
+    /// As the bridge crate names it.
+    pub const fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            epoch: Epoch::new(self.epoch),
+            height: Height::new(self.height),
+            block_hash: self.block_hash,
+            state_root: self.state_root,
+            exit_count: self.exit_count,
+            exit_root: self.exit_root,
+            credited_count: Count::new(self.credited_count),
+            credited_acc: self.credited_acc,
+        }
     }
 }
 

@@ -1,3 +1,4 @@
 //! Signing the blocks that the sidechain names (spec 4.2).
 
 pub mod state;
+pub(crate) mod task;

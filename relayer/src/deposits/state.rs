@@ -143,6 +143,11 @@ impl State {
         self.log.as_ref().map(Log::tip)
     }
 
+    /// The newest proven head.
+    pub fn proven(&self) -> Option<Head> {
+        self.proven.map(|proven| proven.head)
+    }
+
     /// Takes an event, returns what to do.
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         match event {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
 use alloy_rpc_types_eth::{Filter, Log};
-use alloy_sol_types::SolEvent;
+use alloy_sol_types::{SolEvent, SolEventInterface as _};
 use mooring_bridge::{
     Count, Epoch, Leaf,
     contracts::Vault,

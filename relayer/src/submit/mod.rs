@@ -2,4 +2,6 @@
 
 pub mod exits;
 pub mod fees;
+mod refusal;
 pub mod state;
+pub(crate) mod task;

@@ -32,7 +32,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mooring-relayer", &["mooring-bridge", "mooring-client", "mooring-genesis"]),
     (
         "mooring-testnet",
-        &["mooring-app", "mooring-bridge", "mooring-client", "mooring-genesis", "mooring-relayer"],
+        &[
+            "mooring-app",
+            "mooring-bridge",
+            "mooring-client",
+            "mooring-genesis",
+            "mooring-malachite",
+            "mooring-relayer",
+        ],
     ),
     (
         "mooring",

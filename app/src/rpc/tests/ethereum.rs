@@ -109,7 +109,7 @@ async fn bad_transactions_get_the_errors_that_wallets_know() {
         (transfer(1, 0, 2 * ETHER), "insufficient funds for gas * price + value"),
         (signed(TxEip1559 { chain_id: 1, ..call(2) }), "invalid chain id"),
         (signed(TxEip1559 { gas_limit: 20_000, ..call(2) }), "intrinsic gas too low"),
-        (signed(TxEip1559 { gas_limit: 1 << 40, ..call(2) }), "exceeds block gas limit"),
+        (signed(TxEip1559 { gas_limit: 1 << 40, ..call(2) }), "transaction gas limit too high"),
         (
             signed(TxEip1559 { max_priority_fee_per_gas: 1 << 90, ..call(2) }),
             "max priority fee per gas higher than max fee per gas",

@@ -7,11 +7,9 @@ use mooring_bridge::{
     addresses::{GATEWAY, is_uncreditable},
     contracts::gateway::Gateway,
     deposit::{Deposit, TokenMetadata},
-    system_tx::Cause,
+    system_tx::{Cause, SYSTEM_TX_GAS},
 };
 use revm::context_interface::result::ResultAndState;
-
-const SYSTEM_TX_GAS: u64 = 2_000_000; // TEMPORARY
 
 use super::{BlockExecutor, Done};
 use crate::{Fault, StateReader, evm, tx::EthTx};

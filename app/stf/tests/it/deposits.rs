@@ -65,7 +65,6 @@ fn a_token_is_deployed_minted_and_comes_with_gas() {
     let block = world.block(&messages);
     assert_eq!(block.receipts.iter().map(|r| r.success).collect::<Vec<_>>(), [true, true]);
 
-    eprintln!("GAS {:?}", world.chain.head.receipts.iter().map(|r| r.gas_used).collect::<Vec<_>>());
     let token = world.wrapped();
     assert_eq!(token, wrapped_address(L1_CHAIN_ID, L1_TOKEN));
     assert_eq!(world.view(token, WrappedToken::nameCall {}), "Test Token");
