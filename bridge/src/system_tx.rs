@@ -12,7 +12,7 @@ use thiserror::Error;
 /// First byte of a system transaction.
 pub const SYSTEM_TX_TYPE: u8 = 0x7e;
 /// Gas of each system transaction.
-pub const SYSTEM_TX_GAS: u64 = 1_000_000;
+pub const SYSTEM_TX_GAS: u64 = 2_000_000;
 
 /// Why the state transition makes a system transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

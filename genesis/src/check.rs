@@ -1,5 +1,6 @@
 //! The rules of a genesis document.
 
+use mooring_bridge::system_tx::SYSTEM_TX_GAS;
 use crate::{
     document::L1Section,
     error::GenesisError,
@@ -92,11 +93,11 @@ fn bounds(setup: &Setup) -> Result<(), GenesisError> {
         // The header's time has whole seconds; beyond this year 9999 begins.
         ("genesis_time", setup.genesis_time_ms, 0, 253_402_300_799_999),
         ("block_interval_ms", setup.block_interval_ms, 1, 60_000),
-        ("gas_limit", setup.gas_limit, 1_000_000, 10_000_000_000),
+        ("gas_limit", setup.gas_limit, SYSTEM_TX_GAS, 10_000_000_000),
         ("base_fee_floor_wei", setup.base_fee_floor_wei, 0, 1_000_000_000_000_000),
         ("max_block_bytes", setup.max_block_bytes, 256 << 10, 64 << 20),
         // One system transaction must fit, or the queue never moves.
-        ("credit_gas_per_block", setup.credit_gas_per_block, 1_000_000, setup.gas_limit),
+        ("credit_gas_per_block", setup.credit_gas_per_block, SYSTEM_TX_GAS, setup.gas_limit),
         // Below a seventh of the 14 days after which the Vault opens its hatch.
         ("checkpoint.heartbeat_secs", setup.checkpoint.heartbeat_secs, 1, 2 * DAY_SECS),
         ("checkpoint.renew_blocks", setup.checkpoint.renew_blocks, 1, 10_000),

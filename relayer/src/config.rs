@@ -98,7 +98,9 @@ impl RelayerConfig {
         unique.sort_unstable();
         unique.dedup();
         if unique.len() != self.l1_endpoints.len() {
-            return Err("an L1 endpoint is listed twice: two votes of one node are no agreement".into());
+            return Err(
+                "an L1 endpoint is listed twice: two votes of one node are no agreement".into()
+            );
         }
         if self.poll_ms < 50 {
             return Err("`poll_ms` is below 50".into());
@@ -169,11 +171,17 @@ const COMMENTS: &[(&str, &str)] = &[
     ("password_file", "First line: the keystores' password, mode 0600 (default password)."),
     ("payer_keystore", "The key that pays L1 gas (default: the member key)."),
     ("l1_endpoints", "Independent L1 nodes; two must agree unless the genesis document says dev."),
-    ("sidechain_endpoints", "Sidechain nodes, your validator first (default http://127.0.0.1:8545)."),
+    (
+        "sidechain_endpoints",
+        "Sidechain nodes, your validator first (default http://127.0.0.1:8545).",
+    ),
     ("poll_ms", "Milliseconds between two looks at the chains (default 250, at least 50)."),
     ("max_fee_gwei", "The most paid for a unit of L1 gas, in gwei (default 200)."),
     ("journal", "The journal (default journal.sqlite)."),
-    ("[min_fee]", "asset = \"least fee in its smallest unit\" to claim an exit (default: claim all)."),
+    (
+        "[min_fee]",
+        "asset = \"least fee in its smallest unit\" to claim an exit (default: claim all).",
+    ),
 ];
 
 #[cfg(test)]
@@ -194,10 +202,8 @@ mod tests {
         assert_eq!(RelayerConfig::load(home.path()).unwrap(), config);
         let text = fs::read_to_string(home.path().join(FILE)).unwrap();
         assert!(text.contains("# Milliseconds between"));
-        let key = keys::load_keystore(
-            &home.path().join("member.json"),
-            &home.path().join("password"),
-        );
+        let key =
+            keys::load_keystore(&home.path().join("member.json"), &home.path().join("password"));
         assert_eq!(key.unwrap().address(), member.address());
         let again = config.write_home(home.path(), "{}", &member, "secret");
         assert!(matches!(again, Err(RelayerError::Exists { .. })));

@@ -170,9 +170,7 @@ impl Endpoints {
         F: Fn(Endpoint) -> Fut,
         Fut: Future<Output = Result<T, ClientError>>,
     {
-        let refused = |error: &RelayerError| {
-            matches!(error, RelayerError::Client(error) if error.verdict() == Verdict::Drop)
-        };
+        let refused = |error: &RelayerError| matches!(error, RelayerError::Client(error) if error.verdict() == Verdict::Drop);
         self.first(call, refused).await
     }
 
@@ -185,11 +183,8 @@ impl Endpoints {
         F: Fn(Endpoint) -> Fut,
         Fut: Future<Output = Result<T, ClientError>>,
     {
-        let mut last = RelayerError::TooFewEndpoints {
-            want: 1,
-            got: 0,
-            reason: "none is configured".into(),
-        };
+        let mut last =
+            RelayerError::TooFewEndpoints { want: 1, got: 0, reason: "none is configured".into() };
         for index in self.order() {
             match self.ask(index, &call).await {
                 Ok(answer) => return Ok(answer),
@@ -214,8 +209,9 @@ impl Endpoints {
         }
     }
 
-    /// Names an endpoint that answers, but not the truth.
-    pub(crate) fn accuse(&self, index: usize, what: String) {
-        self.board.endpoint(self.url(index), Some(what));
+    /// Names an endpoint that answers, but says something wrong about `what`; `None` ends that.
+    pub(crate) fn accuse(&self, index: usize, what: &str, accusation: Option<String>) {
+        let url = self.url(index);
+        self.board.alarm(&format!("{url} {what}"), accusation.map(|says| format!("{url} {says}")));
     }
 }

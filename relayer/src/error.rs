@@ -60,7 +60,9 @@ pub enum RelayerError {
     #[error("the genesis document has no `l1` section: this chain has no peg to relay for")]
     NoPeg,
     /// The key is nobody's.
-    #[error("key {address} is not a member in the genesis document: use the keystore of the `member` key of a validator")]
+    #[error(
+        "key {address} is not a member in the genesis document: use the keystore of the `member` key of a validator"
+    )]
     NotMember {
         /// The key's address.
         address: Address,
@@ -101,7 +103,9 @@ pub enum RelayerError {
         chain: u64,
     },
     /// The Vault is another network's.
-    #[error("the Vault has domain separator {vault}, the genesis document {genesis}: it is another network's Vault")]
+    #[error(
+        "the Vault has domain separator {vault}, the genesis document {genesis}: it is another network's Vault"
+    )]
     OtherVault {
         /// What the Vault says.
         vault: B256,
@@ -109,7 +113,9 @@ pub enum RelayerError {
         genesis: B256,
     },
     /// The sidechain is another network.
-    #[error("{url} serves another network: its domain separator is {node}, the genesis document's {genesis}")]
+    #[error(
+        "{url} serves another network: its domain separator is {node}, the genesis document's {genesis}"
+    )]
     OtherSidechain {
         /// The endpoint.
         url: String,

@@ -208,11 +208,10 @@ impl Journal {
     /// When the journal cannot be read.
     pub fn unconfirmed(&self) -> Result<Vec<(B256, u64)>, rusqlite::Error> {
         let db = self.db();
-        let mut query =
-            db.prepare("SELECT hash, nonce FROM transactions WHERE stage = 'built' ORDER BY nonce")?;
-        let rows = query.query_map([], |row| {
-            Ok((hash(row.get(0)?)?, row.get::<_, i64>(1)?.unsigned_abs()))
-        })?;
+        let mut query = db
+            .prepare("SELECT hash, nonce FROM transactions WHERE stage = 'built' ORDER BY nonce")?;
+        let rows = query
+            .query_map([], |row| Ok((hash(row.get(0)?)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
         rows.collect()
     }
 
@@ -247,8 +246,7 @@ impl Journal {
     /// When the journal cannot be read.
     pub fn mark(&self, name: &str) -> Result<u64, rusqlite::Error> {
         let query = "SELECT value FROM marks WHERE name = ?1";
-        let value: Option<i64> =
-            self.db().query_row(query, [name], |row| row.get(0)).optional()?;
+        let value: Option<i64> = self.db().query_row(query, [name], |row| row.get(0)).optional()?;
         Ok(value.map_or(0, i64::unsigned_abs))
     }
 
@@ -269,8 +267,9 @@ fn signed_number(value: u64) -> i64 {
 }
 
 fn hash(bytes: Vec<u8>) -> Result<B256, rusqlite::Error> {
-    B256::try_from(bytes.as_slice())
-        .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, i64::try_from(bytes.len()).unwrap_or(-1)))
+    B256::try_from(bytes.as_slice()).map_err(|_| {
+        rusqlite::Error::IntegralValueOutOfRange(0, i64::try_from(bytes.len()).unwrap_or(-1))
+    })
 }
 
 #[cfg(test)]

@@ -28,8 +28,7 @@ fn routes(board: Arc<Board>) -> Router {
 #[expect(clippy::unused_async, reason = "a handler is async")]
 async fn ready(State(board): State<Arc<Board>>) -> (StatusCode, Json<Value>) {
     let reasons = board.not_ready();
-    let code =
-        if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons })))
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use alloy_primitives::{B256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
-use fs4::{FileExt as _, TryLockError};
+use fs4::{FileExt, TryLockError};
 use mooring_bridge::contracts::Vault;
 use mooring_client::Verdict;
 use mooring_genesis::{Genesis, Peg};
@@ -77,7 +77,17 @@ pub(crate) async fn prepare(home: &Path, tasks: &[&'static str]) -> Result<Prepa
     check_l1(&l1, &peg, agree).await?;
     let listener = Some(listener);
     Ok(Prepared {
-        config, peg, sidechain_id, agree, member, payer, l1, sidechain, board, listener, lock,
+        config,
+        peg,
+        sidechain_id,
+        agree,
+        member,
+        payer,
+        l1,
+        sidechain,
+        board,
+        listener,
+        lock,
     })
 }
 

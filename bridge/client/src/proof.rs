@@ -27,15 +27,11 @@ impl Endpoint {
     pub async fn head_proof(&self, vault: Address, block: B256) -> Result<HeadProof, ClientError> {
         let found = self.block_by_hash(block).await?;
         let header = found.as_ref().and_then(header_rlp);
-        let header =
-            header.ok_or_else(|| self.unexpected("eth_getBlockByHash", "no header to be hashed"))?;
+        let header = header
+            .ok_or_else(|| self.unexpected("eth_getBlockByHash", "no header to be hashed"))?;
         let reply = self.proof(vault, vec![HEAD_COUNT_SLOT, HEAD_ACC_SLOT], block).await?;
-        let account = TrieAccount::new(
-            reply.nonce,
-            reply.balance,
-            reply.storage_hash,
-            reply.code_hash,
-        );
+        let account =
+            TrieAccount::new(reply.nonce, reply.balance, reply.storage_hash, reply.code_hash);
         let slot = |slot| {
             slot_proof(&reply, slot)
                 .ok_or_else(|| self.unexpected("eth_getProof", "no proof of a slot"))

@@ -2,3 +2,6 @@
 
 pub mod state;
 pub(crate) mod task;
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{B256, U256, keccak256};
 use mooring_bridge::{
-    Checkpoint, Count, Epoch, FederationMessage, Height, addresses::PEG, federation::CheckpointVote,
-    slots,
+    Checkpoint, Count, Epoch, FederationMessage, Height, addresses::PEG,
+    federation::CheckpointVote, slots,
 };
 use mooring_client::{ClientError, Endpoint, peg::PegStatus, proof::header_rlp};
 
@@ -18,6 +18,8 @@ use crate::{
 
 /// The task's name.
 pub(crate) const NAME: &str = "checkpoints";
+/// The alarm after a refusal of the guard.
+const GUARD: &str = "guard.checkpoint";
 
 /// Looks at the sidechain again and again.
 pub(crate) async fn run(context: Arc<Context>) {
@@ -61,9 +63,12 @@ async fn look(context: &Context, state: &mut State) -> Result<Option<String>, Tr
 
 async fn vote(context: &Context, checkpoint: &Checkpoint) -> Result<(), Trouble> {
     let signature = match context.signer.checkpoint(checkpoint) {
-        Ok(signature) => signature,
+        Ok(signature) => {
+            context.board.alarm(GUARD, None);
+            signature
+        }
         Err(error) => {
-            context.board.alarm("guard.checkpoint", Some(error.to_string()));
+            context.board.alarm(GUARD, Some(error.to_string()));
             return Err(error.into());
         }
     };

@@ -3,3 +3,6 @@
 pub mod log;
 pub mod state;
 pub(crate) mod task;
+
+#[cfg(test)]
+mod tests;

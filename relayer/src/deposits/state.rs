@@ -101,14 +101,13 @@ pub struct State {
     /// Everything in it is proven. `None` until the sidechain was read.
     log: Option<Log>,
     attempt: u64,
-    voted: BTreeMap<DepositHeadKey, u64>,
+    voted: BTreeMap<(Epoch, Head), u64>,
+    opening: Option<(Epoch, Head)>,
     waiting: Option<(Head, u64)>,
     delivered_at: Option<u64>,
     stopped: Option<String>,
     abstains: Option<String>,
 }
-
-type DepositHeadKey = (Epoch, Head);
 
 impl State {
     /// The state of member `me` in a log that starts at `genesis` (count 0, acc_0).
@@ -121,6 +120,7 @@ impl State {
             log: None,
             attempt: 0,
             voted: BTreeMap::new(),
+            opening: None,
             waiting: None,
             delivered_at: None,
             stopped: None,
@@ -279,7 +279,8 @@ impl State {
         if status.accepted.count > log.tip().count {
             return Some(format!(
                 "proven head {} is behind the accepted head {}",
-                log.tip().count, status.accepted.count
+                log.tip().count,
+                status.accepted.count
             ));
         }
         None
@@ -333,8 +334,15 @@ impl State {
             .collect();
         let opened = status.open.iter().any(|open| open.opener == self.me);
         if confirmed.is_empty() && !opened {
-            let newest = Count::new(log.tip().count.get().min(reach));
-            heads.extend(log.head_at(newest).filter(|head| head.count > status.accepted.count));
+            let newest = log.head_at(Count::new(log.tip().count.get().min(reach)));
+            // A vote may still be on its way: until the chain shows it, no other head is opened.
+            let opening = self.opening.filter(|(epoch, head)| {
+                *epoch == status.epoch && head.count > status.accepted.count && log.holds(*head)
+            });
+            let head = opening.map(|(_, head)| head).or(newest);
+            let head = head.filter(|head| head.count > status.accepted.count);
+            self.opening = head.map(|head| (status.epoch, head));
+            heads.extend(head);
         }
         heads.retain(|head| !contradicts_own(status, self.me, *head));
         heads.into_iter().filter_map(|head| self.vote_once(status, head)).collect()

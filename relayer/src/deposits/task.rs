@@ -6,9 +6,7 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use mooring_bridge::{
-    DepositHead, Epoch, FederationMessage, Head, Leaf, federation::HeadVote,
-};
+use mooring_bridge::{DepositHead, Epoch, FederationMessage, Head, Leaf, federation::HeadVote};
 use mooring_client::peg::PegStatus;
 
 use super::state::{Action, Event, OpenHead, State, Status};
@@ -20,6 +18,8 @@ use crate::{
 
 /// The task's name.
 pub(crate) const NAME: &str = "deposits";
+/// The alarm after a refusal of the guard.
+const GUARD: &str = "guard.head";
 /// The longest pause after logs that do not hash to the proven head.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -127,9 +127,12 @@ impl Task {
 
     async fn vote(&self, head: DepositHead) -> Result<(), Trouble> {
         let signature = match self.context.signer.head(&head) {
-            Ok(signature) => signature,
+            Ok(signature) => {
+                self.context.board.alarm(GUARD, None);
+                signature
+            }
             Err(error) => {
-                self.context.board.alarm("guard.head", Some(error.to_string()));
+                self.context.board.alarm(GUARD, Some(error.to_string()));
                 return Err(error.into());
             }
         };

@@ -101,8 +101,7 @@ impl L1 {
             let block = endpoint.block(BlockNumberOrTag::Number(number)).await?;
             Ok(block.map(|block| block.header.hash))
         });
-        let mut hashes: Vec<Option<B256>> =
-            hashes.await.into_iter().map(Option::flatten).collect();
+        let mut hashes: Vec<Option<B256>> = hashes.await.into_iter().map(Option::flatten).collect();
         // Only who holds the block for final has a say.
         for (hash, finalized) in hashes.iter_mut().zip(&numbers) {
             *hash = hash.filter(|_| finalized.is_some_and(|finalized| finalized >= number));
@@ -122,15 +121,14 @@ impl L1 {
         right: Option<&B256>,
     ) {
         for (index, (number, hash)) in numbers.iter().zip(hashes).enumerate() {
-            if let (Some(hash), Some(right)) = (hash, right)
-                && hash != right
-            {
-                let what = format!("lies: finalized block {agreed} is {hash}, others say {right}");
-                self.endpoints.accuse(index, what);
-            } else if number.is_some_and(|number| number.saturating_add(LAG) < agreed) {
-                let number = number.unwrap_or_default();
-                let what = format!("lags: finalized block {number}, others have {agreed}");
-                self.endpoints.accuse(index, what);
+            let Some(number) = *number else { continue };
+            let lags = number.saturating_add(LAG) < agreed;
+            let lags = lags.then(|| format!("lags: its block {number} is final, others' {agreed}"));
+            self.endpoints.accuse(index, "lag", lags);
+            if let (Some(hash), Some(right)) = (hash, right) {
+                let lies = (hash != right)
+                    .then(|| format!("lies: final block {agreed} is {hash}, others say {right}"));
+                self.endpoints.accuse(index, "hash", lies);
             }
         }
     }
@@ -178,11 +176,11 @@ impl L1 {
             .ask(index, |endpoint| async move { endpoint.head_proof(vault, hash).await })
             .await
             .map_err(|error| error.to_string())?;
-        verify_head(hash, vault, &proof).map_err(|error| {
-            let what = format!("proves nothing in block {hash}: {error}");
-            self.endpoints.accuse(index, what.clone());
-            what
-        })
+        let proven = verify_head(hash, vault, &proof);
+        let wrong = proven.as_ref().err();
+        let wrong = wrong.map(|error| format!("proves nothing in block {hash}: {error}"));
+        self.endpoints.accuse(index, "proof", wrong);
+        proven.map_err(|error| error.to_string())
     }
 
     /// The leaves after `after` up to `to` with the block of each, from the logs up to `block`, as

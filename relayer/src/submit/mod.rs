@@ -5,3 +5,7 @@ pub mod fees;
 mod refusal;
 pub mod state;
 pub(crate) mod task;
+mod view;
+
+#[cfg(test)]
+mod tests;

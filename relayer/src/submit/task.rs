@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use alloy_eips::BlockNumberOrTag;
-use alloy_network::ReceiptResponse as _;
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolCall;
 use futures::future::try_join_all;
 use mooring_bridge::{ExitIndex, contracts::Vault, exit};
 use mooring_client::{
-    Endpoint, Verdict, Wallet,
-    peg::CheckpointBundle,
-    wallet::Action as Transaction,
+    Endpoint, Verdict, Wallet, peg::CheckpointBundle, wallet::Action as Transaction,
 };
 
 use super::{
@@ -132,9 +129,8 @@ impl Task {
         let last = self
             .l1(|node| async move { node.view(vault, &Vault::lastCheckpointCall {}).await })
             .await?;
-        let finalized = self
-            .l1(|node| async move { node.block(BlockNumberOrTag::Finalized).await })
-            .await?;
+        let finalized =
+            self.l1(|node| async move { node.block(BlockNumberOrTag::Finalized).await }).await?;
         let wallet = self.wallet().await?;
         let payer = wallet.address();
         let balance = self.l1(|node| async move { node.balance(payer).await }).await?;
@@ -291,8 +287,7 @@ impl Task {
                 self.l1(|node| async move { node.view(vault, ring).await }).await?
             }
         };
-        let proofs =
-            purpose.items.iter().map(|index| self.claim(*index, purpose, root));
+        let proofs = purpose.items.iter().map(|index| self.claim(*index, purpose, root));
         let mut claims = try_join_all(proofs).await?;
         let call = match (purpose.checkpoint.and(bundle), purpose.single) {
             (Some(bundle), _) => checkpoint_call(bundle, claims),
