@@ -28,3 +28,24 @@ pub(crate) fn at(step: &'static str) {
         std::process::abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_where_a_test_can_reach_it_once() {
+        let sources = [
+            include_str!("signer.rs"),
+            include_str!("deposits/task.rs"),
+            include_str!("checkpoints/task.rs"),
+            include_str!("submit/task.rs"),
+        ]
+        .concat();
+        for step in CRASH_STEPS {
+            let call = format!("crash::at(\"{step}\")");
+            assert_eq!(sources.matches(&call).count(), 1, "{step}");
+        }
+        assert_eq!(sources.matches("crash::at(").count(), CRASH_STEPS.len());
+    }
+}

@@ -25,19 +25,16 @@ fn routes(board: Arc<Board>) -> Router {
         .with_state(board)
 }
 
-#[expect(clippy::unused_async, reason = "a handler is async")]
 async fn ready(State(board): State<Arc<Board>>) -> (StatusCode, Json<Value>) {
     let reasons = board.not_ready();
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons })))
 }
 
-#[expect(clippy::unused_async, reason = "a handler is async")]
 async fn metrics(State(board): State<Arc<Board>>) -> String {
     board.metrics()
 }
 
-#[expect(clippy::unused_async, reason = "a handler is async")]
 async fn status(State(board): State<Arc<Board>>) -> Json<Value> {
     Json(board.status())
 }

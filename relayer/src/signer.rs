@@ -138,6 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn a_crash_between_guard_signature_and_journal_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = PrivateKeySigner::random();
+        let wanted = head(1, 5, 9);
+        // The guard was written, nothing was signed.
+        let first = signer(dir.path(), &key);
+        first.guard(Slot::Head(wanted.count), wanted.acc).unwrap();
+        drop(first);
+        let other = signer(dir.path(), &key).head(&head(1, 5, 8));
+        assert!(matches!(other, Err(SignError::Guard { .. })));
+        // The signature was made and not kept: it comes out the same.
+        let lost = Signature::try_from(key.sign_hash_sync(&wanted.digest(&domain())).unwrap());
+        assert_eq!(signer(dir.path(), &key).head(&wanted).unwrap(), lost.unwrap());
+    }
+
+    #[test]
     fn one_checkpoint_a_height() {
         let dir = tempfile::tempdir().unwrap();
         let signer = signer(dir.path(), &PrivateKeySigner::random());
