@@ -1,9 +1,15 @@
 //! stdout is the answer, stderr the talk; `--json` makes the answer one document.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+
+/// Our crates, whose names all start alike: the filter matches by prefix.
+const OURS: &str = "mooring";
+/// gossipsub warns each time a message that it has seen is offered again, which is how the pool
+/// reaches peers that came late.
+const QUIET: &str = "libp2p_gossipsub=error";
 
 /// Prints a line of the answer. A reader that went away is not an error.
 pub(crate) fn line(text: impl AsRef<str>) {
@@ -37,10 +43,15 @@ pub(crate) fn error(report: &eyre::Report, as_json: bool) {
 /// Logs go to stderr; `RUST_LOG` overrides the level.
 pub(crate) fn init_logging(verbose: u8) {
     let level = match verbose {
-        0 => "warn,mooring=info",
-        1 => "info,mooring=debug",
-        _ => "debug",
+        0 => format!("warn,{OURS}=info,{QUIET}"),
+        1 => format!("info,{OURS}=debug,{QUIET}"),
+        _ => "debug".to_owned(),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colour)
+        .init();
 }

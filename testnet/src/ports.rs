@@ -5,7 +5,6 @@
 
 use std::{fs::File, net::TcpListener, path::PathBuf};
 
-use fs4::fs_std::FileExt;
 
 use crate::TestnetError;
 
@@ -92,7 +91,7 @@ fn lock() -> Result<File, TestnetError> {
     let path: PathBuf = std::env::temp_dir().join("mooring-testnet-ports.lock");
     let attempt = || {
         let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-        FileExt::lock_exclusive(&file)?;
+        file.lock()?;
         Ok(file)
     };
     attempt().map_err(|source| TestnetError::File { path: path.clone(), source })

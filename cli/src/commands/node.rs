@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mooring_app::{config::Home, node::Node as AppNode};
 
-use crate::args::Node;
+use crate::{args::Node, output};
 
 pub(super) async fn run(command: Node) -> eyre::Result<ExitCode> {
     match command {
@@ -13,8 +13,14 @@ pub(super) async fn run(command: Node) -> eyre::Result<ExitCode> {
             let home = Home::new(home);
             let config = home.load_config()?;
             let handle = AppNode::start(home, config, cancel).await?;
-            handle.wait().await?;
-            Ok(ExitCode::SUCCESS)
+            match handle.wait().await {
+                Ok(()) => Ok(ExitCode::SUCCESS),
+                Err(error) => {
+                    let code = error.exit_code();
+                    output::error(&error.into(), false);
+                    Ok(ExitCode::from(code))
+                }
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ fn report_killed(names: &[String]) {
 
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(head.iter().map(|h| h.to_uppercase()));
+    table.load_style(presets::NOTHING).set_header(head.iter().map(|h| h.to_uppercase()));
     table
 }
 

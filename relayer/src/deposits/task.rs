@@ -55,7 +55,7 @@ impl Task {
         self.perform(actions).await?;
         let block = self.context.l1.finalized().await?;
         self.context.board.figure("l1_finalized", block.number);
-        if self.proven != Some(block.hash) {
+        if self.proven != Some(block.hash) && block.number >= self.context.l1.deploy_block() {
             let proven = self.context.l1.head(&block).await?;
             self.proven = Some(block.hash);
             self.context.board.figure("proven_count", proven.head.count.get());

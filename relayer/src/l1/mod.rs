@@ -89,6 +89,11 @@ impl L1 {
         self.vault
     }
 
+    /// The block that holds the Vault's creation: before it is final there is nothing to prove.
+    pub(crate) const fn deploy_block(&self) -> u64 {
+        self.deploy_block
+    }
+
     /// The newest finalized block on which enough endpoints agree. The others are named.
     pub(crate) async fn finalized(&self) -> Result<Agreed, L1Error> {
         let numbers = self.ask_all(|endpoint| async move {

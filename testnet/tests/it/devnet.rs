@@ -26,11 +26,11 @@ static TURN: Mutex<()> = Mutex::new(());
 /// How long anything across the peg may take on a busy machine before the test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A running devnet.
+/// A running devnet. Its fields drop in order: the directory before the turn.
 pub struct Devnet {
     pub dir: TempDir,
     pub network: Network,
-    _turn: Option<MutexGuard<'static, ()>>,
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// The binary that cargo built beside this test.
@@ -81,7 +81,9 @@ impl Devnet {
     /// Starts one and waits until it is ready. Tests take turns.
     pub async fn up(l1: L1Choice) -> Self {
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Self { _turn: Some(turn), ..Self::beside(l1).await }
+        let mut devnet = Self::beside(l1).await;
+        devnet.turn = Some(turn);
+        devnet
     }
 
     /// Starts one more, beside those that run.
@@ -102,7 +104,7 @@ impl Devnet {
         let mut talk = |step: &str| println!("up: {step}");
         let network = up::up(&options, &mut talk, &CancellationToken::new()).await;
         let network = network.unwrap_or_else(|e| panic!("devnet: {e}"));
-        Self { dir, network, _turn: None }
+        Self { dir, network, turn: None }
     }
 
     pub fn path(&self) -> PathBuf {

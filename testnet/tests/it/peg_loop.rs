@@ -125,7 +125,7 @@ fn forge_create(net: &Devnet, key: &PrivateKeySigner) -> String {
         .args(["create", "src/testing/TestToken.sol:TestToken", "--broadcast", "--json"])
         .args(["--rpc-url", &net.network.nodes[0].rpc, "--private-key", &secret])
         .args(["--constructor-args", "Small", "SML"]));
-    let json = output.lines().find(|line| line.starts_with('{')).expect("forge prints JSON");
+    let json = &output[output.find('{').expect("forge prints JSON")..];
     let answer: serde_json::Value = serde_json::from_str(json).expect("forge prints JSON");
     answer["deployedTo"].as_str().expect("an address").to_owned()
 }
