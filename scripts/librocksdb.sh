@@ -13,7 +13,7 @@ cache=${MOORING_CACHE:-$HOME/.cache/mooring}
 group_size=12
 
 crate_dirs() {
-  cargo metadata --format-version 1 --locked --manifest-path "$manifest" | node -e '
+  cargo metadata --format-version 1 --manifest-path "$manifest" | node -e '
     const fs = require("fs"), path = require("path");
     const meta = JSON.parse(fs.readFileSync(0, "utf8"));
     for (const name of ["librocksdb-sys", "lz4-sys", "zstd-sys"]) {

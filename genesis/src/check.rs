@@ -1,6 +1,5 @@
 //! The rules of a genesis document.
 
-use mooring_bridge::system_tx::SYSTEM_TX_GAS;
 use crate::{
     document::L1Section,
     error::GenesisError,
@@ -8,6 +7,7 @@ use crate::{
 };
 use alloy_primitives::{Address, address};
 use mooring_bridge::addresses::is_uncreditable;
+use mooring_bridge::system_tx::SYSTEM_TX_GAS;
 use std::collections::BTreeSet;
 
 /// The ten accounts of anvil and hardhat; their keys are public.

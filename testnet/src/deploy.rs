@@ -59,10 +59,8 @@ pub async fn deploy(wallet: &Wallet, setup: &VaultSetup<'_>) -> Result<Deployed,
     };
     let vault_code: Bytes =
         [Vault::BYTECODE.as_ref(), arguments.abi_encode().as_slice()].concat().into();
-    let token = test_token::TestToken::constructorCall {
-        name: "Test Token".into(),
-        symbol: "TEST".into(),
-    };
+    let token =
+        test_token::TestToken::constructorCall { name: "Test Token".into(), symbol: "TEST".into() };
     let token_code: Bytes =
         [TestToken::BYTECODE.as_ref(), token.abi_encode().as_slice()].concat().into();
 
@@ -90,7 +88,9 @@ pub async fn deploy(wallet: &Wallet, setup: &VaultSetup<'_>) -> Result<Deployed,
         vault: created(0).ok_or_else(|| failed("the receipt names no contract".into()))?,
         test_token: created(1).ok_or_else(|| failed("the receipt names no contract".into()))?,
         block: first.block_number().ok_or_else(|| failed("the receipt names no block".into()))?,
-        block_hash: first.block_hash().ok_or_else(|| failed("the receipt names no block".into()))?,
+        block_hash: first
+            .block_hash()
+            .ok_or_else(|| failed("the receipt names no block".into()))?,
     })
 }
 

@@ -105,7 +105,10 @@ pub fn write_nodes(
         config.engine.persistent_peers_only = true;
         write_home(&home, &config, genesis).map_err(|reason| bad_home(&path, reason))?;
         identity.node.save(&home.node_key()).map_err(|e| bad_home(&path, e.to_string()))?;
-        identity.validator.save(&home.validator_key()).map_err(|e| bad_home(&path, e.to_string()))?;
+        identity
+            .validator
+            .save(&home.validator_key())
+            .map_err(|e| bad_home(&path, e.to_string()))?;
         homes.push(path);
     }
     Ok(homes)

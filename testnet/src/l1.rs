@@ -67,11 +67,9 @@ impl L1Choice {
         let rpc = format!("http://127.0.0.1:{port}");
         match self {
             Self::Url(url) => Ok(L1Plan { kind: "external", command: None, rpc: url.clone() }),
-            Self::Builtin => Ok(L1Plan {
-                kind: "builtin",
-                command: Some(builtin_command(mooring, home)),
-                rpc,
-            }),
+            Self::Builtin => {
+                Ok(L1Plan { kind: "builtin", command: Some(builtin_command(mooring, home)), rpc })
+            }
             Self::Anvil => {
                 let anvil = find_anvil(path).ok_or(TestnetError::NoAnvil)?;
                 Ok(L1Plan { kind: "anvil", command: Some(anvil_command(&anvil, port)), rpc })

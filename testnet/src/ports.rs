@@ -5,7 +5,6 @@
 
 use std::{fs::File, net::TcpListener, path::PathBuf};
 
-
 use crate::TestnetError;
 
 const L1: u16 = 18_545;

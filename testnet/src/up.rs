@@ -71,6 +71,8 @@ pub async fn up(
     };
     if outcome.is_err() {
         starting.table.stop()?;
+        // Goes only when nothing was written: a log that says why stays.
+        let _ = std::fs::remove_dir(&options.dir);
     }
     outcome
 }
@@ -176,12 +178,8 @@ impl Starting<'_> {
 
     async fn start_l1(&mut self, ports: &Ports, now_ms: u64) -> Result<L1Plan, TestnetError> {
         let home = self.options.dir.join("l1");
-        let plan = self.options.l1.plan(
-            ports.l1,
-            &self.options.mooring,
-            &home,
-            &self.options.path,
-        )?;
+        let plan =
+            self.options.l1.plan(ports.l1, &self.options.mooring, &home, &self.options.path)?;
         (self.talk)(&match plan.kind {
             "anvil" => "L1: anvil".to_owned(),
             "builtin" => "L1: the built-in dev L1 (this binary, not Ethereum)".to_owned(),
@@ -203,11 +201,7 @@ impl Starting<'_> {
             })?
         };
         if chain_id != l1::CHAIN_ID {
-            return Err(TestnetError::PublicL1 {
-                url: plan.rpc,
-                chain_id,
-                expected: l1::CHAIN_ID,
-            });
+            return Err(TestnetError::PublicL1 { url: plan.rpc, chain_id, expected: l1::CHAIN_ID });
         }
         Ok(plan)
     }

@@ -27,6 +27,7 @@ pub const MAX_TX_BYTES: usize = 128 * 1024;
 
 /// What the mempool may keep.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum Checked {
     /// A federation message that would be applied now.
     Federation(CheckedMessage),

@@ -7,7 +7,7 @@ use mooring_bridge::{
     contracts::{Gateway, TestToken, Vault},
 };
 
-use crate::wallet::Action;
+use crate::{peg::CheckpointBundle, wallet::Action};
 
 /// Locks ETH in the Vault; the same amount is credited to `recipient` on the sidechain.
 pub fn deposit_eth(vault: Address, amount: U256, recipient: Address, refund_to: Address) -> Action {
@@ -46,5 +46,30 @@ pub fn withdraw(asset: Address, amount: U256, recipient: Address, fee: U256) -> 
 /// Pays one exit on L1 by its proof ([`crate::transfer::Chains::claim_of`]). Anyone may.
 pub fn claim(vault: Address, item: Vault::Claim) -> Action {
     let call = Vault::claimCall { item };
+    Action { to: Some(vault), value: U256::ZERO, input: call.abi_encode().into() }
+}
+
+/// Takes a signed checkpoint to the Vault and pays exits under it, in one transaction. Anyone may.
+pub fn checkpoint_and_claim(
+    vault: Address,
+    bundle: &CheckpointBundle,
+    items: Vec<Vault::Claim>,
+) -> Action {
+    let record = &bundle.record;
+    let call = Vault::checkpointAndClaimCall {
+        cp: Vault::Checkpoint {
+            epoch: record.epoch,
+            height: record.height,
+            blockHash: record.block_hash,
+            stateRoot: record.state_root,
+            exitCount: record.exit_count,
+            exitRoot: record.exit_root,
+            creditedCount: record.credited_count,
+            creditedAcc: record.credited_acc,
+        },
+        members: bundle.member_words.clone(),
+        signatures: bundle.signatures.clone(),
+        items,
+    };
     Action { to: Some(vault), value: U256::ZERO, input: call.abi_encode().into() }
 }

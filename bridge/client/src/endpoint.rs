@@ -7,9 +7,7 @@ use alloy_network::{AnyNetwork, AnyRpcBlock, AnyTransactionReceipt};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::RpcClient;
-use alloy_rpc_types_eth::{
-    EIP1186AccountProofResponse, Filter, Log, TransactionRequest,
-};
+use alloy_rpc_types_eth::{EIP1186AccountProofResponse, Filter, Log, TransactionRequest};
 use alloy_sol_types::SolCall;
 use alloy_transport_http::Http;
 use serde::{Serialize, de::DeserializeOwned};
@@ -37,16 +35,16 @@ impl Endpoint {
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .no_proxy()
-            .build()
-            .map_err(|error| ClientError::Unreachable {
-                url: url.to_owned(),
-                method: "connect",
-                reason: error.to_string(),
+        let http =
+            reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().map_err(|error| {
+                ClientError::Unreachable {
+                    url: url.to_owned(),
+                    method: "connect",
+                    reason: error.to_string(),
+                }
             })?;
-        let local = parsed.host_str().is_some_and(|host| host == "127.0.0.1" || host == "localhost");
+        let local =
+            parsed.host_str().is_some_and(|host| host == "127.0.0.1" || host == "localhost");
         let client = RpcClient::new(Http::with_client(http, parsed), local);
         Ok(Self { url: url.to_owned(), provider: RootProvider::new(client) })
     }
@@ -97,10 +95,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// See [`Self::request`].
-    pub async fn block(
-        &self,
-        block: BlockNumberOrTag,
-    ) -> Result<Option<AnyRpcBlock>, ClientError> {
+    pub async fn block(&self, block: BlockNumberOrTag) -> Result<Option<AnyRpcBlock>, ClientError> {
         self.request("eth_getBlockByNumber", (block, false)).await
     }
 

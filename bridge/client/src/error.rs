@@ -58,9 +58,7 @@ pub enum ClientError {
         what: String,
     },
     /// The endpoint serves another chain.
-    #[error(
-        "{url} serves chain {got}, not chain {want}: give the URL of a node of chain {want}"
-    )]
+    #[error("{url} serves chain {got}, not chain {want}: give the URL of a node of chain {want}")]
     WrongChain {
         /// The endpoint.
         url: String,

@@ -9,7 +9,10 @@ use mooring_bridge::{
 };
 use serde::Serialize;
 
-use crate::{ClientError, Endpoint, peg::ExitJson};
+use crate::{ClientError, Endpoint, actions, peg::ExitJson, wallet::Action};
+
+/// Exit roots that the Vault keeps (spec 2.4).
+const RING: u8 = 64;
 
 /// Both chains of a peg.
 #[derive(Clone, Debug)]
@@ -223,17 +226,34 @@ impl Chains {
         Ok(last.exitCount > index)
     }
 
-    /// Everything the Vault's `claim` takes for one exit, proved under its newest checkpoint;
-    /// `None` while no checkpoint on L1 covers it.
+    /// The L1 transaction that pays one exit: a claim where a checkpoint on L1 covers it, else the
+    /// newest signed checkpoint together with the claim. `None` while no quorum has signed a
+    /// checkpoint that covers it. The claim may fail without reverting the checkpoint: look at
+    /// [`Self::withdrawal`] afterwards.
     ///
     /// # Errors
     /// A chain's.
-    pub async fn claim_of(&self, index: u64) -> Result<Option<Vault::Claim>, ClientError> {
+    pub async fn claim_of(&self, index: u64) -> Result<Option<Action>, ClientError> {
         let last = self.l1.view(self.vault, &Vault::lastCheckpointCall {}).await?;
-        if last.exitCount <= index {
-            return Ok(None);
+        if last.exitCount > index {
+            let item = self.proved(index, last.exitCount, last.ringIndex).await?;
+            return Ok(item.map(|item| actions::claim(self.vault, item)));
         }
-        let proof = self.sidechain.peg_exit_proof(index, last.exitCount).await?;
+        let bundle = self.sidechain.peg_latest_checkpoint().await?;
+        let Some(bundle) = bundle.filter(|b| b.record.exit_count > index) else { return Ok(None) };
+        // A checkpoint with more exits takes the next place of the ring.
+        let ring = last.ringIndex.wrapping_add(1) % RING;
+        let item = self.proved(index, bundle.record.exit_count, ring).await?;
+        Ok(item.map(|item| actions::checkpoint_and_claim(self.vault, &bundle, vec![item])))
+    }
+
+    async fn proved(
+        &self,
+        index: u64,
+        count: u64,
+        ring_index: u8,
+    ) -> Result<Option<Vault::Claim>, ClientError> {
+        let proof = self.sidechain.peg_exit_proof(index, count).await?;
         Ok(proof.map(|proof| Vault::Claim {
             exit: Vault::Exit {
                 index,
@@ -242,8 +262,8 @@ impl Chains {
                 amount: proof.exit.amount,
                 fee: proof.exit.fee,
             },
-            exitCount: last.exitCount,
-            ringIndex: last.ringIndex,
+            exitCount: count,
+            ringIndex: ring_index,
             proof: proof.siblings,
         }))
     }

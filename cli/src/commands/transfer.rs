@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use eyre::{Context, ContextCompat, bail, ensure};
-use mooring_bridge::{NATIVE, addresses, contracts::TestToken};
+use mooring_bridge::{
+    NATIVE, addresses,
+    contracts::{TestToken, Vault},
+};
 use mooring_client::{
     Endpoint, Wallet, actions,
     transfer::{Chains as BothChains, DepositStage, TransferStatus, WithdrawalStage},
@@ -109,19 +112,25 @@ pub(super) async fn claim(command: Claim, json: bool) -> eyre::Result<ExitCode> 
     let (chains, network) = connect(&command.chains).await?;
     let signer = signer(&command.key, network.as_ref())?;
     let index = exit_index(&chains, &command.exit).await?;
-    let item = chains.claim_of(index).await?.wrap_err_with(|| {
+    ensure!(!paid(&chains, index).await?, "exit {index} is paid already");
+    let action = chains.claim_of(index).await?.wrap_err_with(|| {
         format!(
-            "no checkpoint on L1 covers exit {index} yet: the federation signs one every few \
-             blocks; `mooring transfer show HASH` says how far it is"
+            "no quorum has signed a checkpoint that covers exit {index} yet: the federation signs \
+             one every few blocks; `mooring transfer show HASH` says how far it is"
         )
     })?;
     let wallet = Wallet::new(chains.l1.clone(), signer).await?;
     let hash = wallet
-        .send(&actions::claim(chains.vault, item))
+        .send(&action)
         .await
         .wrap_err_with(|| format!("the Vault would refuse the claim of exit {index}"))?;
     output::talk(format!("sent {hash} to L1"));
     wallet.wait(hash, INCLUSION).await?;
+    ensure!(
+        paid(&chains, index).await?,
+        "{hash} was included and exit {index} is still open: its recipient refuses the payment \
+         under a batch's gas; run `mooring claim {index}` again, which pays without a cap"
+    );
     if json {
         output::json(&serde_json::json!({ "exit": index, "transaction": hash }))?;
     } else {
@@ -130,13 +139,16 @@ pub(super) async fn claim(command: Claim, json: bool) -> eyre::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
+async fn paid(chains: &BothChains, index: u64) -> eyre::Result<bool> {
+    Ok(chains.l1.view(chains.vault, &Vault::isClaimedCall { index }).await?)
+}
+
 async fn exit_index(chains: &BothChains, text: &str) -> eyre::Result<u64> {
     if let Ok(index) = text.parse() {
         return Ok(index);
     }
-    let hash: B256 = text
-        .parse()
-        .wrap_err_with(|| format!("`{text}` is neither an exit's index nor a hash"))?;
+    let hash: B256 =
+        text.parse().wrap_err_with(|| format!("`{text}` is neither an exit's index nor a hash"))?;
     let exits = chains.exits_of(hash).await?;
     match exits.as_slice() {
         [exit] => Ok(exit.index),
@@ -245,7 +257,13 @@ async fn describe(chains: &BothChains, transfer: &TransferStatus) -> eyre::Resul
         }
         TransferStatus::Out(w) => {
             let exit = &w.exit;
-            (format!("exit {}", exit.index), exit.asset, exit.amount, exit.recipient, w.signed_power)
+            (
+                format!("exit {}", exit.index),
+                exit.asset,
+                exit.amount,
+                exit.recipient,
+                w.signed_power,
+            )
         }
     };
     let name = if asset == NATIVE { "eth".to_owned() } else { asset.to_string() };
@@ -259,7 +277,9 @@ async fn describe(chains: &BothChains, transfer: &TransferStatus) -> eyre::Resul
         TransferStatus::In(deposit) => {
             lines.extend(deposit.credit.map(|hash| format!("  credited by {hash}")));
         }
-        TransferStatus::Out(withdrawal) if withdrawal.stage == WithdrawalStage::Claimable => {
+        TransferStatus::Out(withdrawal)
+            if matches!(withdrawal.stage, WithdrawalStage::Signed | WithdrawalStage::Claimable) =>
+        {
             let index = withdrawal.exit.index;
             lines.push(format!("  next: a relayer claims it, or `mooring claim {index}`"));
         }

@@ -15,7 +15,8 @@ pub(super) fn parse(text: &str, decimals: u8) -> eyre::Result<U256> {
     if text.starts_with('-') {
         bail!("{text} is negative");
     }
-    let units = parse_units(text, decimals).wrap_err_with(|| format!("`{text}` is not an amount"))?;
+    let units =
+        parse_units(text, decimals).wrap_err_with(|| format!("`{text}` is not an amount"))?;
     Ok(units.get_absolute())
 }
 

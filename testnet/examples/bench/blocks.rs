@@ -7,14 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::U256;
-use mooring_client::{Endpoint, Wallet, wallet::{Action, Fees}};
+use mooring_client::{
+    Endpoint, Wallet,
+    wallet::{Action, Fees},
+};
 use mooring_testnet::status;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Result,
-    devnet::{Devnet, POLL, fresh, until},
+    devnet::{Devnet, PATIENCE, POLL, fresh},
 };
 
 /// Gas of a plain transfer.
@@ -69,19 +74,43 @@ pub(crate) fn rate(arrivals: &Arrivals) -> Option<f64> {
     Some(f64::from(blocks) / end.duration_since(*start).as_secs_f64())
 }
 
-/// Milliseconds from submitting a transfer to its receipt at the same node, a time for each of
-/// `count` transfers, one after the other.
-pub(crate) async fn receipts(wallet: &Wallet, count: usize) -> Result<Vec<f64>> {
+/// Milliseconds from submitting a transfer to its receipt at the same node: at every node at the
+/// same time up to `each` transfers, one after the other, none begun after `stop`.
+pub(crate) async fn receipts(
+    devnet: &Devnet,
+    each: usize,
+    stop: &CancellationToken,
+) -> Result<Vec<f64>> {
+    let mut tasks = JoinSet::new();
+    for index in 0..devnet.network.nodes.len() {
+        // The last accounts: the first ones are busy elsewhere.
+        let user = devnet.network.accounts.len() - 1 - index;
+        let wallet = devnet.user(devnet.node(index)?, user).await?;
+        tasks.spawn(probe(wallet, each, stop.clone()));
+    }
+    let mut times = Vec::new();
+    while let Some(outcome) = tasks.join_next().await {
+        times.extend(outcome??);
+    }
+    Ok(times)
+}
+
+async fn probe(wallet: Wallet, count: usize, stop: CancellationToken) -> Result<Vec<f64>> {
     let node = wallet.endpoint();
     let to = fresh("receipt", 0)?;
     let action = Action { to: Some(to), value: U256::ONE, ..Action::default() };
-    let mut nonce = node.nonce(wallet.address(), alloy_eips::BlockNumberOrTag::Pending).await?;
-    let mut times = Vec::with_capacity(count);
-    for _ in 0..count {
+    let mut nonce = node.nonce(wallet.address(), BlockNumberOrTag::Pending).await?;
+    let mut times = Vec::new();
+    while times.len() < count && !stop.is_cancelled() {
         let (hash, raw) = wallet.sign(&action, nonce, TRANSFER_GAS, FEES)?;
         let start = Instant::now();
         node.send_raw(raw).await?;
-        until("a receipt", async || Ok(node.receipt(hash).await?)).await?;
+        while node.receipt(hash).await?.is_none() {
+            if start.elapsed() > PATIENCE {
+                return Err(format!("{hash} is in no block").into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
         times.push(start.elapsed().as_secs_f64() * 1e3);
         nonce += 1;
     }
@@ -94,7 +123,7 @@ pub(crate) fn finality(devnet: &Devnet, heights: &RangeInclusive<u64>) -> Result
     let mut proposed = BTreeMap::new();
     let mut committed = Vec::new();
     for node in &devnet.network.nodes {
-        let log = fs::read_to_string(status::log_path(&devnet.path(), &node.name))?;
+        let log = fs::read_to_string(status::log_path(devnet.path(), &node.name))?;
         for line in log.lines().map(plain) {
             let Some(entry) = Entry::read(&line).filter(|e| heights.contains(&e.height)) else {
                 continue;

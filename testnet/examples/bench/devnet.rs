@@ -21,12 +21,14 @@ use crate::Result;
 /// The error of a figure is at most this and the time of one call.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// How long anything may take before the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running devnet of four validators and four relayers on anvil.
+/// Its fields drop in order: the processes before their directory.
 #[derive(Debug)]
 pub(crate) struct Devnet {
-    dir: TempDir,
+    stop: Stop,
+    _dir: TempDir,
     /// Where everything is.
     pub(crate) network: Network,
 }
@@ -47,12 +49,11 @@ impl Devnet {
         // From here on dropping stops what was started, also when `up` is cut off half way.
         let stop = Stop(options.dir.clone());
         let network = up::up(&options, &mut |_: &str| {}, &CancellationToken::new()).await?;
-        std::mem::forget(stop);
-        Ok((Self { dir, network }, start.elapsed()))
+        Ok((Self { stop, _dir: dir, network }, start.elapsed()))
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().join("net")
+    pub(crate) fn path(&self) -> &Path {
+        &self.stop.0
     }
 
     pub(crate) fn l1(&self) -> Result<Endpoint> {
@@ -74,12 +75,8 @@ impl Devnet {
     }
 }
 
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        drop(Stop(self.path()));
-    }
-}
-
+/// Stops the testnet in a directory when dropped.
+#[derive(Debug)]
 struct Stop(PathBuf);
 
 impl Drop for Stop {

@@ -53,7 +53,7 @@ pub(crate) struct Cpu {
 impl Cpu {
     /// What was spent until now.
     pub(crate) fn now(devnet: &Devnet) -> Result<Self> {
-        let table = Table::load(&devnet.path())?;
+        let table = Table::load(devnet.path())?;
         let devnet = table.processes.iter().map(|p| spent(&p.pid.to_string())).sum();
         let text = fs::read_to_string("/proc/stat")?;
         let ticks: Vec<f64> = text
@@ -74,8 +74,7 @@ impl Cpu {
     pub(crate) fn since(self, before: Self) -> String {
         let all = (self.all - before.all).max(0.01);
         let share = |now: f64, then: f64| 100.0 * (now - then) / all;
-        let (bench, devnet) =
-            (share(self.bench, before.bench), share(self.devnet, before.devnet));
+        let (bench, devnet) = (share(self.bench, before.bench), share(self.devnet, before.devnet));
         let idle = share(self.idle, before.idle);
         let others = (100.0 - bench - devnet - idle).max(0.0);
         format!(

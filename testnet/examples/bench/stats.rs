@@ -40,8 +40,7 @@ impl Report {
         let count = values.len();
         let sample = Sample::new(values).ok_or_else(|| format!("no measurement: {figure}"))?;
         // A 99th percentile of a handful of values is their maximum, no more.
-        let p99 =
-            if count >= 100 { number(sample.percentile(99)) } else { "-".to_owned() };
+        let p99 = if count >= 100 { number(sample.percentile(99)) } else { "-".to_owned() };
         self.rows.push([
             figure.to_owned(),
             unit.to_owned(),
@@ -61,7 +60,7 @@ impl Report {
 
     /// The table, then the notes.
     pub(crate) fn text(&self) -> String {
-        let head = ["FIGURE", "UNIT", "RUNS", "MEDIAN", "P99", "MIN", "MAX"].map(str::to_owned);
+        let head = ["FIGURE", "UNIT", "N", "MEDIAN", "P99", "MIN", "MAX"].map(str::to_owned);
         let rows: Vec<&[String; 7]> = std::iter::once(&head).chain(&self.rows).collect();
         let widths: [usize; 7] = std::array::from_fn(|column| {
             rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()

@@ -55,7 +55,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that must stay free of an async runtime, however indirectly.
-const WITHOUT_TOKIO: &[&str] = &["mooring-bridge", "mooring-genesis", "mooring-stf", "mooring-trie"];
+const WITHOUT_TOKIO: &[&str] =
+    &["mooring-bridge", "mooring-genesis", "mooring-stf", "mooring-trie"];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
@@ -80,7 +81,8 @@ fn edges(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
         let from = names[node["id"].as_str().expect("id")];
         let to = edges.entry(from.to_owned()).or_default();
         for dep in node["deps"].as_array().expect("deps") {
-            let real = dep["dep_kinds"].as_array().expect("kinds").iter().any(|k| k["kind"] != "dev");
+            let real =
+                dep["dep_kinds"].as_array().expect("kinds").iter().any(|k| k["kind"] != "dev");
             if real {
                 to.insert(names[dep["pkg"].as_str().expect("pkg")].to_owned());
             }

@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -18,35 +17,36 @@ use mooring_testnet::{
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 /// Two cores carry one devnet well; tests of this binary take turns.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// How long anything across the peg may take on a busy machine before the test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running devnet. Its fields drop in order: the directory before the turn.
-pub struct Devnet {
-    pub dir: TempDir,
-    pub network: Network,
+pub(crate) struct Devnet {
+    pub(crate) dir: TempDir,
+    pub(crate) network: Network,
     turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// The binary that cargo built beside this test.
-pub fn mooring() -> PathBuf {
+pub(crate) fn mooring() -> PathBuf {
     let test = std::env::current_exe().expect("a test runs from a file");
     let binary = test.parent().and_then(Path::parent).expect("target/debug").join("mooring");
     assert!(binary.is_file(), "{} is not built: run `make test`", binary.display());
     binary
 }
 
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
 /// A Foundry tool, as `make setup` installs it.
-pub fn foundry(name: &str) -> PathBuf {
+pub(crate) fn foundry(name: &str) -> PathBuf {
     let package = format!("@foundry-rs/{name}-linux-amd64/bin/{name}");
     let path = repository().join("bridge/contracts/node_modules").join(package);
     assert!(path.is_file(), "{} is missing: run `make setup`", path.display());
@@ -54,7 +54,7 @@ pub fn foundry(name: &str) -> PathBuf {
 }
 
 /// Runs a command to its end; its stdout, trimmed. Fails the test when the command fails.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     assert!(
         output.status.success(),
@@ -66,7 +66,7 @@ pub fn run(command: &mut Command) -> String {
 }
 
 /// Asks until there is an answer, or fails the test.
-pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await {
@@ -79,15 +79,15 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
 
 impl Devnet {
     /// Starts one and waits until it is ready. Tests take turns.
-    pub async fn up(l1: L1Choice) -> Self {
-        let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pub(crate) async fn up(l1: L1Choice) -> Self {
+        let turn = TURN.lock().await;
         let mut devnet = Self::beside(l1).await;
         devnet.turn = Some(turn);
         devnet
     }
 
     /// Starts one more, beside those that run.
-    pub async fn beside(l1: L1Choice) -> Self {
+    pub(crate) async fn beside(l1: L1Choice) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let anvil = foundry("anvil");
         let dirs = [anvil.parent().expect("bin").to_owned()];
@@ -107,47 +107,47 @@ impl Devnet {
         Self { dir, network, turn: None }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("net")
     }
 
-    pub fn l1(&self) -> Endpoint {
+    pub(crate) fn l1(&self) -> Endpoint {
         Endpoint::new(&self.network.l1.rpc).expect("the L1's URL")
     }
 
-    pub fn node(&self, index: usize) -> Endpoint {
+    pub(crate) fn node(&self, index: usize) -> Endpoint {
         Endpoint::new(&self.network.nodes[index].rpc).expect("a node's URL")
     }
 
-    pub fn nodes(&self) -> Vec<Endpoint> {
+    pub(crate) fn nodes(&self) -> Vec<Endpoint> {
         (0..self.network.nodes.len()).map(|index| self.node(index)).collect()
     }
 
-    pub fn chains(&self) -> Chains {
+    pub(crate) fn chains(&self) -> Chains {
         Chains { l1: self.l1(), sidechain: self.node(0), vault: self.network.l1.vault }
     }
 
-    pub fn user(&self, index: usize) -> PrivateKeySigner {
+    pub(crate) fn user(&self, index: usize) -> PrivateKeySigner {
         PrivateKeySigner::from_bytes(&self.network.accounts[index].private_key).expect("a key")
     }
 
     /// An account with ETH on L1 and nothing on the sidechain.
-    pub fn stranger(&self, index: u32) -> PrivateKeySigner {
+    pub(crate) fn stranger(&self, index: u32) -> PrivateKeySigner {
         keys::signer_at(45 + index).expect("a key")
     }
 
     /// `cast ARGS --rpc-url URL`.
-    pub fn cast(&self, url: &str, args: &[&str]) -> String {
+    pub(crate) fn cast(&self, url: &str, args: &[&str]) -> String {
         run(Command::new(foundry("cast")).args(args).args(["--rpc-url", url]))
     }
 
     /// `cast send` on L1.
-    pub fn send_l1(&self, key: &PrivateKeySigner, args: &[&str]) -> B256 {
+    pub(crate) fn send_l1(&self, key: &PrivateKeySigner, args: &[&str]) -> B256 {
         self.send(&self.network.l1.rpc, key, args)
     }
 
     /// `cast send` at a node of the sidechain.
-    pub fn send_side(&self, key: &PrivateKeySigner, args: &[&str]) -> B256 {
+    pub(crate) fn send_side(&self, key: &PrivateKeySigner, args: &[&str]) -> B256 {
         self.send(&self.network.nodes[0].rpc, key, args)
     }
 
@@ -161,7 +161,7 @@ impl Devnet {
     }
 
     /// A number that a view function at a URL answers.
-    pub fn call(&self, url: &str, to: Address, signature: &str, args: &[&str]) -> U256 {
+    pub(crate) fn call(&self, url: &str, to: Address, signature: &str, args: &[&str]) -> U256 {
         let to = to.to_string();
         let text = self.cast(url, &[&["call", &to, signature], args].concat());
         let number = text.split_whitespace().next().expect("an answer");
@@ -169,7 +169,7 @@ impl Devnet {
     }
 
     /// Sends a signal to a process of this devnet, and with SIGKILL waits until it is gone.
-    pub async fn signal(&self, name: &str, signal: Signal) {
+    pub(crate) async fn signal(&self, name: &str, signal: Signal) {
         let table = Table::load(&self.path()).expect("the process table");
         let process = table.get(name).unwrap_or_else(|| panic!("no {name}")).clone();
         process.signal(signal);
@@ -177,7 +177,7 @@ impl Devnet {
     }
 
     /// Starts a process again, with `environment` on top.
-    pub fn restart(&self, name: &str, environment: &[&str]) {
+    pub(crate) fn restart(&self, name: &str, environment: &[&str]) {
         let mut table = Table::load(&self.path()).expect("the process table");
         let old = table.get(name).unwrap_or_else(|| panic!("no {name}")).command.clone();
         let plain: Vec<String> = if old[0] == "env" {
@@ -196,7 +196,7 @@ impl Devnet {
         table.start(name, command, &log).expect("it starts");
     }
 
-    pub fn alive(&self, name: &str) -> bool {
+    pub(crate) fn alive(&self, name: &str) -> bool {
         let table = Table::load(&self.path()).expect("the process table");
         table.get(name).is_some_and(mooring_testnet::process::Process::alive)
     }

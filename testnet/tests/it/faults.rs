@@ -94,32 +94,43 @@ async fn validators_die_and_come_back() {
     nodes_agree(&net).await;
 }
 
+async fn restart_relayers(net: &Devnet, environment: &[&str]) {
+    for index in 0..3 {
+        let name = format!("relayer{index}");
+        net.signal(&name, Signal::SIGKILL).await;
+        net.restart(&name, environment);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relayer_killed_at_any_step_doubles_and_loses_nothing() {
     let net = Devnet::up(L1Choice::Anvil).await;
-    // A quorum needs three of four: with one stopped, the one that dies is needed.
+    // A quorum needs three of four: with one stopped, each of the others is needed.
     net.signal("relayer3", Signal::SIGKILL).await;
+    let mut unhit = Vec::new();
     for (number, step) in (1_u64..).zip(mooring_relayer::CRASH_STEPS) {
-        println!("crash at {step}");
-        net.signal("relayer0", Signal::SIGKILL).await;
-        net.restart("relayer0", &[&format!("MOORING_RELAYER_CRASH_AT={step}")]);
+        // Whoever's turn the step is dies there.
+        restart_relayers(&net, &[&format!("MOORING_RELAYER_CRASH_AT={step}")]).await;
         let (inward, outward) = (fresh(&format!("in {step}")), fresh(&format!("out {step}")));
         deposit(&net, 0, inward, number);
         let exit = withdraw(&net, 1, outward, 1000 + number);
-        until("relayer0 to die, or to have nothing to die at", async || {
+        let died = until("a relayer to die, or all to be done", async || {
+            let died = (0..3).any(|index| !net.alive(&format!("relayer{index}")));
             let paid = net.l1().balance(outward).await.ok()?;
             let credit = net.node(0).balance(inward).await.ok()?;
-            let done = !paid.is_zero() && !credit.is_zero();
-            (done || !net.alive("relayer0")).then_some(())
+            (died || (!paid.is_zero() && !credit.is_zero())).then_some(died)
         })
         .await;
-        net.signal("relayer0", Signal::SIGKILL).await;
-        net.restart("relayer0", &[]);
+        if !died {
+            unhit.push(step);
+        }
+        restart_relayers(&net, &[]).await;
         credited(&net, 0, inward, number).await;
         reached(&net, exit, WithdrawalStage::Paid).await;
         let paid = net.l1().balance(outward).await.expect("a balance");
         assert_eq!(paid, U256::from(1000 + number), "after a crash at {step}");
     }
+    assert!(unhit.is_empty(), "nobody died at {unhit:?}");
     net.restart("relayer3", &[]);
     nodes_agree(&net).await;
 }
@@ -192,4 +203,3 @@ async fn two_devnets_run_side_by_side_and_leave_nothing_behind() {
         }
     }
 }
-

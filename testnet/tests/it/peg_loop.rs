@@ -204,7 +204,7 @@ async fn state_proofs_verify(net: &Devnet) {
 }
 
 /// The same header hash on all nodes at every height that all of them have.
-pub async fn nodes_agree(net: &Devnet) {
+pub(crate) async fn nodes_agree(net: &Devnet) {
     let nodes = net.nodes();
     let mut tip = u64::MAX;
     for node in &nodes {

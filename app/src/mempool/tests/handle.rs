@@ -44,7 +44,7 @@ async fn peers_are_blamed_for_what_could_never_be_valid_and_for_nothing_else() {
     let good: Bytes = transfer(0, 0, TO, 1).into();
     assert_eq!(bench.pool.offer(good.clone()).await, Verdict::Accept);
     assert_eq!(bench.pool.offer(good.clone()).await, Verdict::Ignore, "known");
-    assert_eq!(bench.rig.height().0.txs, [good.clone()]);
+    assert_eq!(bench.rig.height().0.txs, std::slice::from_ref(&good));
     assert_eq!(bench.pool.offer(good).await, Verdict::Ignore, "mined");
     let dear: Bytes = transfer(1, 0, TO, u128::MAX).into();
     assert_eq!(bench.pool.offer(dear).await, Verdict::Ignore, "it may become rich");

@@ -117,7 +117,7 @@ impl CallInput {
 
     fn env(&self, chain_id: u64, gas_limit: u64, nonce: u64) -> Result<TxEnv, InvalidTx> {
         let max_fee = self.max_price();
-        let tip = self.gas_price.is_none().then(|| self.max_priority_fee_per_gas).flatten();
+        let tip = self.max_priority_fee_per_gas.filter(|_| self.gas_price.is_none());
         if let Some(tip) = tip.filter(|tip| *tip > max_fee && self.max_fee_per_gas.is_some()) {
             return Err(InvalidTx::TipAboveFeeCap { tip, max_fee });
         }

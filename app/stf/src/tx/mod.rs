@@ -30,6 +30,7 @@ const FIRST_LIST_BYTE: u8 = 0xc0;
 
 /// One transaction of a consensus block, decoded; an Ethereum one with its sender recovered.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum ConsensusTx {
     /// A federation message; never in the Ethereum list.
     Federation(FederationMessage),
@@ -91,6 +92,7 @@ fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, InvalidTx> {
 
 /// One transaction of the Ethereum list.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum EthTx {
     /// A credit or bounce that the state transition derived (type 0x7e).
     System(SystemTx),

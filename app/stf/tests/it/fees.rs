@@ -43,7 +43,7 @@ fn on_ethereum_the_base_fee_is_burnt() {
 fn the_base_fee_follows_use_and_stops_at_the_floor() {
     let world = World::funded();
     let mut params = world.chain.params.clone();
-    let mut header = world.chain.head.header.clone();
+    let mut header = world.chain.head.header;
     params.base_fee_floor = 900;
     header.base_fee_per_gas = Some(1_000);
     header.gas_limit = 100;
