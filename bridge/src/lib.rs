@@ -15,6 +15,7 @@ pub mod exit;
 pub mod federation;
 pub mod members;
 pub mod proof;
+pub mod rpc;
 pub mod signature;
 pub mod signed;
 pub mod slots;

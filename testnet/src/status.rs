@@ -62,10 +62,7 @@ async fn height(url: &str) -> Option<u64> {
 
 /// Whether `/readyz` below `base` answers 200.
 pub async fn ready(base: &str) -> bool {
-    let Ok(client) = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()
-    else {
-        return false;
-    };
+    let Ok(client) = mooring_client::http::client(Duration::from_secs(2)) else { return false };
     let answer = client.get(format!("{base}/readyz")).send().await;
     answer.is_ok_and(|response| response.status().is_success())
 }

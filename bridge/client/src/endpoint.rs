@@ -12,7 +12,7 @@ use alloy_sol_types::SolCall;
 use alloy_transport_http::Http;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::ClientError;
+use crate::{ClientError, http};
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -35,14 +35,11 @@ impl Endpoint {
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let http =
-            reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().map_err(|error| {
-                ClientError::Unreachable {
-                    url: url.to_owned(),
-                    method: "connect",
-                    reason: error.to_string(),
-                }
-            })?;
+        let http = http::client(TIMEOUT).map_err(|error| ClientError::Unreachable {
+            url: url.to_owned(),
+            method: "connect",
+            reason: error.to_string(),
+        })?;
         let local =
             parsed.host_str().is_some_and(|host| host == "127.0.0.1" || host == "localhost");
         let client = RpcClient::new(Http::with_client(http, parsed), local);

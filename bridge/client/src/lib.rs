@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod endpoint;
 pub mod error;
+pub mod http;
 pub mod peg;
 pub mod proof;
 pub mod transfer;

@@ -229,7 +229,7 @@ fn portion(rate: f64, lanes: usize) -> usize {
 }
 
 fn client() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?)
+    Ok(mooring_client::http::client(Duration::from_secs(60))?)
 }
 
 /// One JSON-RPC batch; returns what was refused.

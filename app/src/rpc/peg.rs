@@ -3,27 +3,34 @@
 //!
 //! | method | parameters | answer |
 //! |---|---|---|
-//! | `peg_status` | | [`types::PegStatus`] |
-//! | `peg_domain` | | [`types::DomainJson`] |
+//! | `peg_status` | | [`mooring_bridge::rpc::PegStatus`] |
+//! | `peg_domain` | | [`mooring_bridge::rpc::DomainJson`] |
 //! | `peg_genesis` | | the genesis document |
 //! | `peg_submit` | message bytes | its hash |
-//! | `peg_checkpoint` | `"latestQuorum"` or a record's index | [`types::CheckpointBundle`] or null |
-//! | `peg_exit` | index | [`types::ExitJson`] or null |
-//! | `peg_exits` | first, end (not included) | list of [`types::ExitJson`] |
-//! | `peg_exitProof` | index, count | [`types::ExitProofJson`] or null |
-//! | `peg_credit` | count | [`types::CreditJson`] |
-
-pub mod types;
+//! | `peg_checkpoint` | `"latestQuorum"` or a record's index | [`mooring_bridge::rpc::CheckpointBundle`] or null |
+//! | `peg_exit` | index | [`mooring_bridge::rpc::ExitJson`] or null |
+//! | `peg_exits` | first, end (not included) | list of [`mooring_bridge::rpc::ExitJson`] |
+//! | `peg_exitProof` | index, count | [`mooring_bridge::rpc::ExitProofJson`] or null |
+//! | `peg_credit` | count | [`mooring_bridge::rpc::CreditJson`] |
 
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
-use mooring_bridge::{Signature, addresses::GATEWAY, contracts::Gateway, federation};
-use mooring_stf::{CommittedSlots, peg::view};
+use mooring_bridge::{
+    Signature,
+    addresses::GATEWAY,
+    contracts::Gateway,
+    federation,
+    rpc::{
+        CheckpointBundle, CheckpointJson, CreditJson, DomainJson, ExitJson, ExitProofJson,
+        OpenHeadJson, PegStatus,
+    },
+};
+use mooring_stf::{
+    CommittedSlots,
+    peg::view::{self, CheckpointView, OpenHead},
+};
 use serde_json::Value;
 
-use self::types::{
-    CheckpointBundle, CheckpointJson, CreditJson, DomainJson, ExitJson, ExitProofJson, PegStatus,
-};
 use super::{Args, Method, RpcContext, RpcError, args::Number, json::to_value};
 use crate::{mempool::Origin, store::View};
 
@@ -65,10 +72,10 @@ fn status(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
         delivered: heads.delivered.into(),
         credited: heads.credited.into(),
         undelivered: view::undelivered(&slots)?.into_iter().map(Into::into).collect(),
-        open_heads: view::open_heads(&slots)?.into_iter().map(Into::into).collect(),
+        open_heads: view::open_heads(&slots)?.into_iter().map(open_head).collect(),
         exit_count: exits.count,
         exit_root: exits.root,
-        checkpoints: view::checkpoints(&slots)?.iter().map(CheckpointJson::from).collect(),
+        checkpoints: view::checkpoints(&slots)?.iter().map(record_json).collect(),
         halted: view::is_halted(&slots)?,
         destroyed: view::destroyed(&slots)?,
     })
@@ -115,7 +122,7 @@ fn checkpoint(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcErr
         .iter()
         .map(|(_, signature): &(_, Signature)| signature.as_bytes().as_slice());
     to_value(CheckpointBundle {
-        record: record.into(),
+        record: record_json(record),
         member_words: members.words(),
         signatures: signatures.collect::<Vec<_>>().concat().into(),
     })
@@ -205,4 +212,34 @@ fn find_credit(context: &RpcContext, view: &View, count: u64) -> Result<Option<F
         }
     }
     Ok(None)
+}
+
+fn open_head(open: OpenHead) -> OpenHeadJson {
+    OpenHeadJson {
+        opener: open.opener,
+        count: open.head.count.get(),
+        acc: open.head.acc,
+        signers: open.signers,
+        power: U256::from(open.power),
+    }
+}
+
+fn record_json(view: &CheckpointView) -> CheckpointJson {
+    let checkpoint = &view.checkpoint;
+    CheckpointJson {
+        index: view.index,
+        epoch: checkpoint.epoch.get(),
+        height: checkpoint.height.get(),
+        block_hash: checkpoint.block_hash,
+        state_root: checkpoint.state_root,
+        exit_count: checkpoint.exit_count,
+        exit_root: checkpoint.exit_root,
+        credited_count: checkpoint.credited_count.get(),
+        credited_acc: checkpoint.credited_acc,
+        time: view.time,
+        complete: view.complete,
+        quorum: view.quorum,
+        signers: view.signatures.iter().map(|(member, _)| *member).collect(),
+        power: U256::from(view.power),
+    }
 }

@@ -1,13 +1,13 @@
-//! What the `peg_*` methods answer. Keys are camelCase; counts, heights, epochs, indices and times
-//! are JSON numbers; amounts and powers are hex quantities (`"0x1"`); hashes and addresses hex.
+//! What the sidechain's `peg_*` methods answer, for the node that writes it and the client that
+//! reads it. Keys are camelCase; counts, heights, epochs, indices and times are JSON numbers;
+//! amounts and powers are hex quantities (`"0x1"`); hashes and addresses hex.
 
+use crate::{Checkpoint, Count, Domain, Epoch, Exit, ExitIndex, Head, Height, Member};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use mooring_bridge::{Domain, Exit, Head, Member};
-use mooring_stf::peg::view::{CheckpointView, OpenHead};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `peg_status`: the peg at the newest block.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PegStatus {
     /// Chain id of the sidechain.
@@ -43,7 +43,7 @@ pub struct PegStatus {
 }
 
 /// A member of an epoch.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberJson {
     /// Its hot address.
@@ -53,7 +53,7 @@ pub struct MemberJson {
 }
 
 /// A head of the deposit log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeadJson {
     /// How many leaves.
@@ -63,7 +63,7 @@ pub struct HeadJson {
 }
 
 /// A head with votes but no quorum.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenHeadJson {
     /// The member that opened it.
@@ -79,7 +79,7 @@ pub struct OpenHeadJson {
 }
 
 /// A checkpoint record.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointJson {
     /// Number of the record.
@@ -113,7 +113,7 @@ pub struct CheckpointJson {
 }
 
 /// `peg_checkpoint`: a record with what the Vault's `checkpoint` call takes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointBundle {
     /// The record.
@@ -126,7 +126,7 @@ pub struct CheckpointBundle {
 }
 
 /// `peg_domain`: what every signature is bound to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DomainJson {
     /// Chain id of the L1.
@@ -146,7 +146,7 @@ pub struct DomainJson {
 }
 
 /// `peg_exit` and the items of `peg_exits`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExitJson {
     /// Its place in the tree.
@@ -162,7 +162,7 @@ pub struct ExitJson {
 }
 
 /// `peg_exitProof`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExitProofJson {
     /// The exit.
@@ -178,7 +178,7 @@ pub struct ExitProofJson {
 }
 
 /// `peg_credit`: how far a leaf of the deposit log has come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditJson {
     /// The leaf.
@@ -209,40 +209,6 @@ impl From<&Member> for MemberJson {
     }
 }
 
-impl From<OpenHead> for OpenHeadJson {
-    fn from(open: OpenHead) -> Self {
-        Self {
-            opener: open.opener,
-            count: open.head.count.get(),
-            acc: open.head.acc,
-            signers: open.signers,
-            power: U256::from(open.power),
-        }
-    }
-}
-
-impl From<&CheckpointView> for CheckpointJson {
-    fn from(view: &CheckpointView) -> Self {
-        let checkpoint = &view.checkpoint;
-        Self {
-            index: view.index,
-            epoch: checkpoint.epoch.get(),
-            height: checkpoint.height.get(),
-            block_hash: checkpoint.block_hash,
-            state_root: checkpoint.state_root,
-            exit_count: checkpoint.exit_count,
-            exit_root: checkpoint.exit_root,
-            credited_count: checkpoint.credited_count.get(),
-            credited_acc: checkpoint.credited_acc,
-            time: view.time,
-            complete: view.complete,
-            quorum: view.quorum,
-            signers: view.signatures.iter().map(|(member, _)| *member).collect(),
-            power: U256::from(view.power),
-        }
-    }
-}
-
 impl From<&Exit> for ExitJson {
     fn from(exit: &Exit) -> Self {
         Self {
@@ -256,7 +222,8 @@ impl From<&Exit> for ExitJson {
 }
 
 impl DomainJson {
-    pub(super) fn new(domain: &Domain, deploy_block: u64) -> Self {
+    /// Of the chain whose Vault was created in the L1 block `deploy_block`.
+    pub fn new(domain: &Domain, deploy_block: u64) -> Self {
         Self {
             l1_chain_id: domain.l1_chain_id,
             vault: domain.vault,
@@ -265,6 +232,42 @@ impl DomainJson {
             setup_hash: domain.setup_hash,
             separator: domain.separator(),
             acc0: domain.acc_0(),
+        }
+    }
+}
+
+impl HeadJson {
+    /// As the bridge crate names it.
+    pub const fn head(&self) -> Head {
+        Head { count: Count::new(self.count), acc: self.acc }
+    }
+}
+
+impl CheckpointJson {
+    /// As the bridge crate names it.
+    pub const fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            epoch: Epoch::new(self.epoch),
+            height: Height::new(self.height),
+            block_hash: self.block_hash,
+            state_root: self.state_root,
+            exit_count: self.exit_count,
+            exit_root: self.exit_root,
+            credited_count: Count::new(self.credited_count),
+            credited_acc: self.credited_acc,
+        }
+    }
+}
+
+impl ExitJson {
+    /// As the bridge crate names it.
+    pub const fn exit(&self) -> Exit {
+        Exit {
+            index: ExitIndex::new(self.index),
+            asset: self.asset,
+            recipient: self.recipient,
+            amount: self.amount,
+            fee: self.fee,
         }
     }
 }
