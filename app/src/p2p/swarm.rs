@@ -41,6 +41,9 @@ const MAX_MESSAGE_BYTES: usize = MAX_TX_BYTES + 4 * 1024;
 const MAX_IN_FLIGHT: usize = 1_024;
 /// Messages that wait to be published; further ones are dropped, and come again.
 const PUBLISH_QUEUE: usize = 4_096;
+/// Messages that may wait for one peer; what comes on top is dropped and reaches it with the next
+/// republishing. gossipsub's own 5,000 overflow at a few thousand transactions a second.
+const QUEUE: usize = 50_000;
 /// How long a message's id is remembered: a message published anew within it is not sent twice.
 const DUPLICATE_CACHE: Duration = Duration::from_secs(8);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -270,6 +273,7 @@ fn gossip(
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .duplicate_cache_time(DUPLICATE_CACHE)
+        .connection_handler_queue_len(QUEUE)
         .message_id_fn(|message: &Message| keccak256(&message.data).to_vec().into())
         .build()?;
     let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config)?;
