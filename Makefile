@@ -20,7 +20,7 @@ setup: ## Install what is missing
 	@./scripts/setup.sh
 
 build: setup ## Build the `mooring` binary
-	$(CARGO) build --locked -p mooring
+	$(CARGO) build --locked --workspace --bins
 
 devnet: build ## L1, contracts, 4 validators and 4 relayers, on this machine
 	$(MOORING) testnet up
@@ -50,8 +50,9 @@ fmt: setup ## Format Rust and Solidity
 	cargo fmt --all
 	cd bridge/contracts && forge fmt
 
-bench: build ## Figures of the devnet (docs/figures.md says how they were taken)
-	$(CARGO) run --locked -p mooring-testnet --example bench --
+bench: setup ## Figures of the devnet (docs/figures.md says how they were taken)
+	$(CARGO) build --locked --workspace --bins --examples
+	$(CARGO_TARGET_DIR)/debug/examples/bench
 
 artifacts: setup ## Write the committed ABI and bytecode again
 	cd bridge/contracts && node tools/artifacts.mjs

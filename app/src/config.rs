@@ -41,7 +41,7 @@ pub struct RpcConfig {
 pub struct P2pConfig {
     /// The multiaddr where transaction gossip listens. Default: /ip4/127.0.0.1/tcp/26657.
     pub listen: String,
-    /// Multiaddrs of peers, each ending in /p2p/<peer id>. Default: none.
+    /// Multiaddrs of peers, each ending in /p2p/PEER_ID. Default: none.
     pub peers: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct P2pConfig {
 pub struct EngineConfig {
     /// The multiaddr where consensus listens. Default: /ip4/127.0.0.1/tcp/26656.
     pub listen: String,
-    /// Multiaddrs of peers, each ending in /p2p/<peer id>. Default: none.
+    /// Multiaddrs of peers, each ending in /p2p/PEER_ID. Default: none.
     pub peers: Vec<String>,
     /// Refuses connections from anyone who is not in `peers`. Default: false.
     pub persistent_peers_only: bool,

@@ -56,7 +56,7 @@ pub struct TxPosition {
     pub index: usize,
 }
 
-/// One executed block with everything it writes: what [`super::Store::append`] takes, and an
+/// One executed block with everything it writes: what [`super::Store::commit`] takes, and an
 /// overlay over the store until then.
 #[derive(Clone, Debug)]
 pub struct Layer {
