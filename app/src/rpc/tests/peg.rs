@@ -73,7 +73,7 @@ async fn derived_transactions_have_the_form_that_tools_parse() {
         ("s", "0x0"),
         ("value", "0x0"),
         ("mint", "0xde0b6b3a7640000"),
-        ("gas", "0xf4240"),
+        ("gas", "0x1e8480"),
         ("blockNumber", "0x2"),
         ("transactionIndex", "0x0"),
     ] {
