@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, U256, keccak256};
 use mooring_bridge::addresses::GATEWAY;
 use mooring_client::transfer::{TransferStatus, WithdrawalStage};
-use mooring_testnet::L1Choice;
+use mooring_testnet::{L1Choice, process::Table};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -72,12 +72,11 @@ async fn validators_die_and_come_back() {
     nodes_agree(&net).await;
 
     let before = net.node(0).block_number().await.expect("a height");
-    for index in 0..4 {
-        // All four are told before any is waited for.
-        let name = format!("node{index}");
-        let table = mooring_testnet::process::Table::load(&net.path()).expect("the table");
-        table.get(&name).expect("a node").signal(Signal::SIGKILL);
-    }
+    // All four are killed before any is waited for.
+    let table = Table::load(&net.path()).expect("the table");
+    let nodes: Vec<_> = table.processes.iter().filter(|p| p.name.starts_with("node")).collect();
+    nodes.iter().for_each(|node| node.signal(Signal::SIGKILL));
+    until("all to be gone", async || (!nodes.iter().any(|node| node.alive())).then_some(())).await;
     for index in 0..4 {
         net.restart(&format!("node{index}"), &[]);
     }
