@@ -108,15 +108,21 @@ fn reap(pid: u32) {
     }
 }
 
-/// Field 22 of `/proc/PID/stat`; `None` when there is no such process or it is a zombie.
+/// Field 22 of `/proc/PID/stat`; `None` when there is no such process or it is a zombie whose
+/// threads are gone too. A killed process whose main thread is a zombie keeps its files and ports
+/// until its last thread has ended.
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
     let mut fields = after_name.split_whitespace();
-    if fields.next()? == "Z" {
+    if fields.next()? == "Z" && threads(pid) <= 1 {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }
 
 /// The processes of a testnet, in a file beside `network.json`, so that `down` finds them even
