@@ -8,6 +8,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
+use mooring_app::config::Home;
 use mooring_client::{Endpoint, transfer::Chains};
 use mooring_testnet::{
     L1Choice, Network, keys,
@@ -174,6 +175,18 @@ impl Devnet {
         let process = table.get(name).unwrap_or_else(|| panic!("no {name}")).clone();
         process.signal(signal);
         until(&format!("{name} to end"), async || (!process.alive()).then_some(())).await;
+        self.port_back(name).await;
+    }
+
+    /// Waits until the kernel has given a dead validator's consensus port back.
+    pub(crate) async fn port_back(&self, name: &str) {
+        if !name.starts_with("node") {
+            return;
+        }
+        let config = Home::new(self.path().join(name)).load_config().expect("node.toml");
+        let port = config.engine.listen.rsplit('/').next().expect("a port").to_owned();
+        let address = format!("127.0.0.1:{port}");
+        until(&format!("port {port}"), async || std::net::TcpListener::bind(&address).ok()).await;
     }
 
     /// Starts a process again, with `environment` on top.

@@ -77,6 +77,9 @@ async fn validators_die_and_come_back() {
     let nodes: Vec<_> = table.processes.iter().filter(|p| p.name.starts_with("node")).collect();
     nodes.iter().for_each(|node| node.signal(Signal::SIGKILL));
     until("all to be gone", async || (!nodes.iter().any(|node| node.alive())).then_some(())).await;
+    for node in nodes {
+        net.port_back(&node.name).await;
+    }
     for index in 0..4 {
         net.restart(&format!("node{index}"), &[]);
     }
