@@ -51,7 +51,7 @@ pub(super) fn admissible(
     view: &View,
     raw: &Bytes,
 ) -> Result<Admissible, SubmitError> {
-    match check::check(params, view, raw)? {
+    match check::check(params, &params.spec.after(view.header()), view, raw)? {
         Checked::Ethereum(tx) => {
             let account = Account { nonce: tx.account_nonce, balance: tx.balance };
             Ok(Admissible::Ethereum(pooled(&tx, raw)?, account))
@@ -117,7 +117,7 @@ fn checkpoint_signer(
 
 /// Whether a message of the lane may still be in a block.
 pub(super) fn still_valid(params: &ChainParams, view: &View, raw: &[u8]) -> Result<bool, Fault> {
-    match check::check(params, view, raw) {
+    match check::check(params, &params.spec.after(view.header()), view, raw) {
         Ok(_) => Ok(true),
         Err(ExecError::Invalid(_)) => Ok(false),
         Err(ExecError::Fault(fault)) => Err(fault),

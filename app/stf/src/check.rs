@@ -4,6 +4,7 @@
 //! come before it. One that fails is invalid in the next block, or too large for any.
 
 use alloy_consensus::{Transaction as _, TxEnvelope, transaction::Recovered};
+use alloy_eips::Typed2718 as _;
 use alloy_evm::FromRecoveredTx as _;
 use alloy_primitives::{Address, B256, U256};
 use mooring_bridge::FederationMessage;
@@ -15,7 +16,7 @@ use revm::{
 };
 
 use crate::{
-    ChainParams, CommittedSlots, ExecError, Fault, InvalidTx, StateReader, evm,
+    ChainParams, CommittedSlots, ExecError, Fault, InvalidTx, Rules, SpecId, StateReader,
     invalid::Refusal,
     overlay::Account,
     peg::{self, PegError},
@@ -99,13 +100,15 @@ impl CheckedTx {
     }
 }
 
-/// Decodes and checks a transaction on the state after the head.
+/// Decodes and checks a transaction on the state after the head, by the next block's rules
+/// ([`SpecSchedule::after`](crate::SpecSchedule::after) the head).
 ///
 /// # Errors
 /// [`ExecError::Invalid`] with the reason to give its sender, [`ExecError::Fault`] when the store
 /// cannot be read.
 pub fn check<S: StateReader>(
     params: &ChainParams,
+    rules: &Rules,
     state: &S,
     bytes: &[u8],
 ) -> Result<Checked, ExecError> {
@@ -119,7 +122,7 @@ pub fn check<S: StateReader>(
             Ok(Checked::Federation(CheckedMessage { message, hash, size: bytes.len() }))
         }
         ConsensusTx::Ethereum(tx) => {
-            stateless(params, &tx)?;
+            stateless(params, rules, &tx)?;
             let account = on_state(state, &tx)?;
             Ok(Checked::Ethereum(CheckedTx {
                 hash: *tx.inner().tx_hash(),
@@ -148,11 +151,18 @@ pub fn federation<S: StateReader>(
     })
 }
 
-/// What of an Ethereum transaction can be checked without state: once is enough.
+/// What of an Ethereum transaction can be checked without state: once is enough under one fork's
+/// rules.
 ///
 /// # Errors
 /// Why no block of this chain can take it.
-pub fn stateless(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
+pub fn stateless(
+    params: &ChainParams,
+    rules: &Rules,
+    tx: &Recovered<TxEnvelope>,
+) -> Result<(), InvalidTx> {
+    tx::takes(params, tx)?;
+    has_type(rules, tx.ty())?;
     let (have, want) = (tx.chain_id(), params.chain_id);
     if let Some(have) = have.filter(|have| *have != want) {
         return Err(InvalidTx::WrongChainId { have, want });
@@ -160,9 +170,10 @@ pub fn stateless(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(),
     if tx.nonce() == u64::MAX {
         return Err(InvalidTx::NonceMax { sender: tx.signer() });
     }
-    gas(params, tx)?;
+    gas(params, rules, tx)?;
     let size = tx.input().len();
-    if tx.kind().is_create() && size > eip3860::MAX_INITCODE_SIZE {
+    let has_limit = rules.has(SpecId::SHANGHAI);
+    if has_limit && tx.kind().is_create() && size > eip3860::MAX_INITCODE_SIZE {
         return Err(InvalidTx::InitCodeTooLarge { size, limit: eip3860::MAX_INITCODE_SIZE });
     }
     if tx.authorization_list().is_some_and(<[_]>::is_empty) {
@@ -171,16 +182,28 @@ pub fn stateless(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(),
     fees(params, tx)
 }
 
-fn gas(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
+/// Whether the fork knows transactions of this EIP-2718 type.
+const fn has_type(rules: &Rules, tx_type: u8) -> Result<(), InvalidTx> {
+    let since = match tx_type {
+        0 => return Ok(()),
+        1 => SpecId::BERLIN,
+        2 => SpecId::LONDON,
+        3 => SpecId::CANCUN,
+        _ => SpecId::PRAGUE,
+    };
+    if rules.has(since) { Ok(()) } else { Err(InvalidTx::UnknownType(tx_type)) }
+}
+
+fn gas(params: &ChainParams, rules: &Rules, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
     let have = tx.gas_limit();
-    if have > TX_GAS_LIMIT_CAP {
+    if rules.has(SpecId::OSAKA) && have > TX_GAS_LIMIT_CAP {
         return Err(InvalidTx::GasCap { have, cap: TX_GAS_LIMIT_CAP });
     }
     if have > params.gas_limit {
         return Err(InvalidTx::GasLimit { have, limit: params.gas_limit });
     }
     let env = TxEnv::from_recovered_tx(tx.inner(), tx.signer());
-    validation::validate_initial_tx_gas(&env, evm::SPEC, false, false, TX_GAS_LIMIT_CAP, None)
+    validation::validate_initial_tx_gas(&env, rules.spec, false, false, TX_GAS_LIMIT_CAP, None)
         .map(drop)
         .map_err(|reason| Refusal::new(params, params.base_fee_floor, tx).reason(reason))
 }
@@ -225,8 +248,10 @@ fn is_contract<S: StateReader>(state: &S, account: &Account) -> Result<bool, Fau
     Ok(!state.code(account.code_hash)?.starts_with(EIP7702_MAGIC_BYTES))
 }
 
-/// Value and gas at the highest price, `None` beyond 256 bits.
+/// Value, gas and blobs at the highest price, `None` beyond 256 bits.
 fn cost(tx: &Recovered<TxEnvelope>) -> Option<U256> {
     let gas = U256::from(tx.max_fee_per_gas()).checked_mul(U256::from(tx.gas_limit()))?;
-    gas.checked_add(tx.value())
+    let blob_fee = U256::from(tx.max_fee_per_blob_gas().unwrap_or_default());
+    let blobs = blob_fee.checked_mul(U256::from(tx.blob_gas_used().unwrap_or_default()))?;
+    gas.checked_add(blobs)?.checked_add(tx.value())
 }

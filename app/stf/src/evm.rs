@@ -11,13 +11,10 @@ use revm::{
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultAndState},
     },
     handler::{Handler, MainnetContext, MainnetHandler},
-    primitives::{eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE, hardfork::SpecId},
+    primitives::hardfork::SpecId,
 };
 
-use crate::{ChainParams, Fault, StateReader, overlay::Overlay};
-
-/// The rules of every block: the chain starts with all forks up to Osaka.
-pub(crate) const SPEC: SpecId = SpecId::OSAKA;
+use crate::{ChainParams, Fault, Rules, StateReader, overlay::Overlay};
 
 /// revm over an overlay.
 pub(crate) type Evm<'a, S> = MainnetEvm<MainnetContext<Overlay<'a, S>>>;
@@ -35,8 +32,12 @@ pub struct BlockContext {
     pub gas_limit: u64,
     /// Wei per gas.
     pub base_fee: u64,
-    /// `block.prevrandao`: not random (spec 2.7).
+    /// `block.prevrandao`: not random (spec 2.7). Nothing before the Merge.
     pub prev_randao: B256,
+    /// `block.difficulty`: zero since the Merge.
+    pub difficulty: U256,
+    /// EIP-4844's excess blob gas: zero on a chain that refuses blobs.
+    pub excess_blob_gas: u64,
 }
 
 impl BlockContext {
@@ -49,31 +50,46 @@ impl BlockContext {
             gas_limit: header.gas_limit,
             base_fee: header.base_fee_per_gas.unwrap_or_default(),
             prev_randao: header.mix_hash,
+            difficulty: header.difficulty,
+            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
         }
     }
 
+    /// The rules of this block.
+    pub fn rules(&self, params: &ChainParams) -> Rules {
+        params.spec.at(self.number, self.timestamp)
+    }
+
     /// The same for revm.
-    pub fn env(&self) -> BlockEnv {
+    pub fn env(&self, rules: &Rules) -> BlockEnv {
         BlockEnv {
             number: U256::from(self.number),
             timestamp: U256::from(self.timestamp),
             beneficiary: self.beneficiary,
             gas_limit: self.gas_limit,
             basefee: self.base_fee,
-            difficulty: U256::ZERO,
-            prevrandao: Some(self.prev_randao),
-            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(
-                0,
-                BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE,
-            )),
+            difficulty: self.difficulty,
+            prevrandao: rules.has(SpecId::MERGE).then_some(self.prev_randao),
+            blob_excess_gas_and_price: rules
+                .has(SpecId::CANCUN)
+                .then(|| BlobExcessGasAndPrice::new(self.excess_blob_gas, update_fraction(rules))),
             slot_num: 0,
         }
     }
 }
 
-/// revm's settings for this chain's blocks.
-pub fn cfg(params: &ChainParams) -> CfgEnv {
-    CfgEnv::new_with_spec(SPEC).with_chain_id(params.chain_id)
+/// revm's settings for a block of this chain with these rules.
+pub fn cfg(params: &ChainParams, rules: &Rules) -> CfgEnv {
+    let mut cfg = CfgEnv::new_with_spec(rules.spec).with_chain_id(params.chain_id);
+    if rules.has(SpecId::CANCUN) {
+        cfg.max_blobs_per_tx = Some(rules.blobs.max_blobs_per_tx);
+        cfg.blob_base_fee_update_fraction = Some(update_fraction(rules));
+    }
+    cfg
+}
+
+fn update_fraction(rules: &Rules) -> u64 {
+    u64::try_from(rules.blobs.update_fraction).unwrap_or(u64::MAX)
 }
 
 /// revm with these settings over `overlay`.

@@ -47,7 +47,9 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, Fault> {
         })?;
     }
     let (state_root, changes, nodes) = seal::commit_state(overlay, EMPTY_ROOT_HASH)?;
-    let header = seal::header(B256::ZERO, &context(genesis), state_root, &[], &[]);
+    let block = context(genesis);
+    let rules = block.rules(&params);
+    let header = seal::header(B256::ZERO, &block, &rules, state_root, &[], &[]);
     let hash = header.hash_slow();
     let app_hash = seal::app_hash(&params, &header, hash, &exits);
     Ok(ExecutedBlock {
@@ -78,6 +80,8 @@ fn context(genesis: &Genesis) -> BlockContext {
         gas_limit: setup.gas_limit,
         base_fee: setup.base_fee_floor_wei.max(start),
         prev_randao: mix_hash(B256::ZERO, 0),
+        difficulty: U256::ZERO,
+        excess_blob_gas: 0,
     }
 }
 

@@ -28,7 +28,7 @@ pub enum InvalidTx {
     /// A 0x7e transaction sent as input; only the state transition makes them.
     #[error("transaction type not supported: system transactions (type 0x7e) cannot be sent")]
     SystemType,
-    /// An EIP-2718 type that this chain does not know.
+    /// An EIP-2718 type that this chain does not know, or not yet.
     #[error("transaction type not supported: {0:#04x}")]
     UnknownType(u8),
     /// The signature recovers no address, or its s is in the upper half of the order (EIP-2).
@@ -289,6 +289,10 @@ impl Refusal {
             Evm::TxGasLimitGreaterThanCap { gas_limit: have, cap } => {
                 InvalidTx::GasCap { have, cap }
             }
+            Evm::Eip2930NotSupported => InvalidTx::UnknownType(1),
+            Evm::Eip1559NotSupported => InvalidTx::UnknownType(2),
+            Evm::Eip4844NotSupported => InvalidTx::UnknownType(3),
+            Evm::Eip7702NotSupported => InvalidTx::UnknownType(4),
             Evm::EmptyAuthorizationList => InvalidTx::EmptyAuthorizationList,
             other => InvalidTx::Other(other.to_string()),
         }

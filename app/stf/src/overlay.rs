@@ -191,7 +191,8 @@ impl<'a, S: StateReader> Overlay<'a, S> {
         if !account.is_touched() {
             return Ok(());
         }
-        if account.is_selfdestructed() || account.is_empty() {
+        // Before EIP-161 an empty account that is touched comes into being: revm calls it created.
+        if account.is_selfdestructed() || (account.is_empty() && !account.is_created()) {
             self.entry(address)?.delete();
             return Ok(());
         }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256};
 use mooring_bridge::apphash::{self, Validator};
 use mooring_genesis::{FeeRule as GenesisFeeRule, Genesis};
+use revm::primitives::hardfork::SpecId;
+
+use crate::SpecSchedule;
 
 /// Who gets the fees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +16,15 @@ pub enum FeeRule {
     Ethereum,
     /// Base fee and tips go to the builder's payout address; nothing is burnt.
     Pegged,
+}
+
+/// What becomes of blob transactions (EIP-4844).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobRule {
+    /// They are refused: a sidechain has nowhere to publish blobs.
+    Refused,
+    /// They are executed as on Ethereum: official tests and imported chains.
+    Accepted,
 }
 
 /// The rules of one chain.
@@ -26,8 +38,12 @@ pub struct ChainParams {
     pub base_fee_floor: u64,
     /// Gas after which no further credit is started in a block.
     pub credit_gas_per_block: u64,
+    /// Which fork's rules hold in which block.
+    pub spec: SpecSchedule,
     /// Who gets the fees.
     pub fee_rule: FeeRule,
+    /// What becomes of blob transactions.
+    pub blobs: BlobRule,
     /// Payout address by consensus address (first 20 bytes of sha256 of the ed25519 key).
     pub payouts: BTreeMap<Address, Address>,
     /// The validators that sign, in CometBFT's order, as (ed25519 key, power).
@@ -56,10 +72,12 @@ impl ChainParams {
             gas_limit: setup.gas_limit,
             base_fee_floor: setup.base_fee_floor_wei,
             credit_gas_per_block: setup.credit_gas_per_block,
+            spec: SpecSchedule::starting(SpecId::OSAKA),
             fee_rule: match setup.fee_rule {
                 GenesisFeeRule::Pegged => FeeRule::Pegged,
                 GenesisFeeRule::Ethereum => FeeRule::Ethereum,
             },
+            blobs: BlobRule::Refused,
             payouts: setup
                 .validators
                 .iter()

@@ -175,14 +175,15 @@ fn run<S: StateReader>(
 
 /// The settings of a call: everything off that depends on the sender's means.
 fn relaxed(params: &ChainParams, block: &BlockContext) -> (CfgEnv, BlockEnv) {
-    let mut cfg = evm::cfg(params);
+    let rules = block.rules(params);
+    let mut cfg = evm::cfg(params, &rules);
     cfg.disable_balance_check = true;
     cfg.disable_base_fee = true;
     cfg.disable_nonce_check = true;
     cfg.disable_eip3607 = true;
     cfg.disable_block_gas_limit = true;
     cfg.tx_gas_limit_cap = Some(u64::MAX);
-    (cfg, block.env())
+    (cfg, block.env(&rules))
 }
 
 fn refused<S>(

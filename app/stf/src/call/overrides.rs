@@ -51,6 +51,7 @@ impl BlockOverrides {
             gas_limit: self.gas_limit.unwrap_or(block.gas_limit),
             base_fee: self.base_fee.unwrap_or(block.base_fee),
             prev_randao: self.prev_randao.unwrap_or(block.prev_randao),
+            ..block
         }
     }
 }

@@ -16,7 +16,8 @@ use alloy_primitives::{B256, Bytes, U256};
 use mooring_bridge::{Exit, FederationMessage, Height, addresses::HISTORY, apphash::mix_hash};
 
 use crate::{
-    BlockInput, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx, StateReader, TxOutcome,
+    BlockInput, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx, Rules, SpecId,
+    StateReader, TxOutcome,
     evm::{self, BlockContext, Evm},
     fees,
     overlay::Overlay,
@@ -53,6 +54,7 @@ pub struct BlockExecutor<'a, S: StateReader> {
     params: &'a ChainParams,
     parent: Parent,
     block: BlockContext,
+    rules: Rules,
     evm: Evm<'a, S>,
     stage: Stage,
     transactions: Vec<EthTx>,
@@ -66,11 +68,15 @@ pub struct BlockExecutor<'a, S: StateReader> {
     ledger: Ledger,
 }
 
+/// What a block builds on.
 #[derive(Clone, Copy, Debug)]
-struct Parent {
-    number: u64,
-    hash: B256,
-    state_root: B256,
+pub struct Parent {
+    /// Height.
+    pub number: u64,
+    /// keccak256 of the header.
+    pub hash: B256,
+    /// Root of the state.
+    pub state_root: B256,
 }
 
 impl<S: StateReader> std::fmt::Debug for BlockExecutor<'_, S> {
@@ -94,6 +100,8 @@ pub fn block_context(params: &ChainParams, input: &BlockInput<'_>) -> BlockConte
         gas_limit: params.gas_limit,
         base_fee: fees::next_base_fee(params, input.parent),
         prev_randao: mix_hash(input.parent_hash, number),
+        difficulty: U256::ZERO,
+        excess_blob_gas: 0,
     }
 }
 
@@ -107,17 +115,32 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
         state: &'a S,
         input: &BlockInput<'_>,
     ) -> Result<Self, Fault> {
-        let block = block_context(params, input);
-        let evm = evm::build(evm::cfg(params), block.env(), Overlay::new(state));
         let parent = Parent {
             number: input.parent.number,
             hash: input.parent_hash,
             state_root: input.parent.state_root,
         };
-        let mut executor = Self {
+        let mut executor = Self::open(params, state, parent, block_context(params, input));
+        executor.record_parent()?;
+        Ok(executor)
+    }
+
+    /// Opens a block whose context was decided elsewhere: an official test's, or an imported one.
+    /// It does nothing at the start of the block that Ethereum's rules do; see
+    /// [`record_parent`](Self::record_parent).
+    pub fn open(
+        params: &'a ChainParams,
+        state: &'a S,
+        parent: Parent,
+        block: BlockContext,
+    ) -> Self {
+        let rules = block.rules(params);
+        let evm = evm::build(evm::cfg(params, &rules), block.env(&rules), Overlay::new(state));
+        Self {
             params,
             parent,
             block,
+            rules,
             evm,
             stage: Stage::Federation,
             transactions: Vec::new(),
@@ -127,16 +150,19 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
             paid_gas: 0,
             exits: Vec::new(),
             ledger: Ledger::default(),
-        };
-        executor.record_parent()?;
-        Ok(executor)
+        }
     }
 
-    /// EIP-2935, and the completion of the parent's checkpoint record.
-    fn record_parent(&mut self) -> Result<(), Fault> {
-        let hash = Bytes::copy_from_slice(self.parent.hash.as_slice());
-        let done = evm::system_call(&mut self.evm, HISTORY, hash, HISTORY_GAS)?;
-        self.overlay().commit(done.state)?;
+    /// EIP-2935 from Prague on, and the completion of the parent's checkpoint record.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    pub fn record_parent(&mut self) -> Result<(), Fault> {
+        if self.rules.has(SpecId::PRAGUE) {
+            let hash = Bytes::copy_from_slice(self.parent.hash.as_slice());
+            let done = evm::system_call(&mut self.evm, HISTORY, hash, HISTORY_GAS)?;
+            self.overlay().commit(done.state)?;
+        }
         let Parent { number, hash, state_root } = self.parent;
         match &self.params.peg {
             Some(peg) => {

@@ -8,7 +8,7 @@ use mooring_trie::NodeUpdates;
 
 use super::{BlockExecutor, Ledger};
 use crate::{
-    ChainParams, ChangeSet, ExecutedBlock, Fault, FeeRule,
+    ChainParams, ChangeSet, ExecutedBlock, Fault, FeeRule, Rules, SpecId,
     evm::BlockContext,
     overlay::{Overlay, Supply},
     peg::view::ExitHead,
@@ -26,10 +26,12 @@ impl<S: BlockState> BlockExecutor<'_, S> {
         let burnt = self.pay_base_fees()?;
         self.end_peg(burnt)?;
         let exit_head = self.exit_head()?;
-        let Self { params, parent, block, evm, transactions, receipts, outcomes, exits, .. } = self;
+        let Self {
+            params, parent, block, rules, evm, transactions, receipts, outcomes, exits, ..
+        } = self;
         let overlay = evm.ctx.journaled_state.database;
         let (state_root, changes, nodes) = commit_state(overlay, parent.state_root)?;
-        let header = header(parent.hash, &block, state_root, &transactions, &receipts);
+        let header = header(parent.hash, &block, &rules, state_root, &transactions, &receipts);
         let hash = header.hash_slow();
         let app_hash = app_hash(params, &header, hash, &exit_head);
         Ok(ExecutedBlock {
@@ -120,14 +122,16 @@ pub(crate) fn commit_state<S: BlockState>(
     Ok((commit.root, changes, commit.nodes))
 }
 
-/// A real Ethereum header of the Osaka fork (design section 3).
+/// A real Ethereum header (design section 3), with the fields that the block's fork has.
 pub(crate) fn header(
     parent_hash: B256,
     block: &BlockContext,
+    rules: &Rules,
     state_root: B256,
     transactions: &[EthTx],
     receipts: &[EthReceipt],
 ) -> Header {
+    let since = |fork| rules.has(fork);
     Header {
         parent_hash,
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
@@ -136,18 +140,18 @@ pub(crate) fn header(
         transactions_root: tx::transactions_root(transactions),
         receipts_root: tx::receipts_root(receipts),
         logs_bloom: tx::block_bloom(receipts),
-        difficulty: U256::ZERO,
+        difficulty: block.difficulty,
         number: block.number,
         gas_limit: block.gas_limit,
         gas_used: receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
         timestamp: block.timestamp,
         mix_hash: block.prev_randao,
-        base_fee_per_gas: Some(block.base_fee),
-        withdrawals_root: Some(EMPTY_WITHDRAWALS),
-        blob_gas_used: Some(0),
-        excess_blob_gas: Some(0),
-        parent_beacon_block_root: Some(B256::ZERO),
-        requests_hash: Some(EMPTY_REQUESTS_HASH),
+        base_fee_per_gas: since(SpecId::LONDON).then_some(block.base_fee),
+        withdrawals_root: since(SpecId::SHANGHAI).then_some(EMPTY_WITHDRAWALS),
+        blob_gas_used: since(SpecId::CANCUN).then(|| tx::blob_gas_used(transactions)),
+        excess_blob_gas: since(SpecId::CANCUN).then_some(block.excess_blob_gas),
+        parent_beacon_block_root: since(SpecId::CANCUN).then_some(B256::ZERO),
+        requests_hash: since(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
         ..Header::default()
     }
 }

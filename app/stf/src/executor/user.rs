@@ -15,12 +15,13 @@ use crate::{
     evm::{self, Failure},
     invalid::Refusal,
     overlay::{Account, Supply},
-    tx::EthTx,
+    tx::{self, EthTx},
 };
 
 impl<S: StateReader> BlockExecutor<'_, S> {
     /// Executes one signed transaction and commits it to the overlay.
     pub(super) fn execute(&mut self, tx: Recovered<TxEnvelope>) -> Result<TxOutcome, ExecError> {
+        tx::takes(self.params, &tx)?;
         self.check_gas_left(tx.gas_limit())?;
         let env = TxEnv::from_recovered_tx(tx.inner(), tx.signer());
         let ResultAndState { result, state } =

@@ -17,12 +17,10 @@ use mooring_bridge::{
     FederationMessage, SystemTx, federation::FEDERATION_TX_TYPE, system_tx::SYSTEM_TX_TYPE,
 };
 
-use crate::InvalidTx;
+use crate::{BlobRule, ChainParams, InvalidTx};
 pub use receipt::EthReceipt;
 pub(crate) use receipt::{block_bloom, receipts_root};
 
-/// First byte of an EIP-4844 transaction.
-const BLOB_TX_TYPE: u8 = 3;
 /// First byte of the last typed transaction that this chain takes (EIP-7702).
 const LAST_TX_TYPE: u8 = 4;
 /// First byte of any RLP list, and so of a legacy transaction.
@@ -34,7 +32,7 @@ const FIRST_LIST_BYTE: u8 = 0xc0;
 pub enum ConsensusTx {
     /// A federation message; never in the Ethereum list.
     Federation(FederationMessage),
-    /// An Ethereum transaction of type 0, 1, 2 or 4.
+    /// An Ethereum transaction of type 0 to 4; most chains refuse type 3 ([`crate::BlobRule`]).
     Ethereum(Recovered<TxEnvelope>),
 }
 
@@ -66,7 +64,6 @@ pub fn decode_ethereum(bytes: &[u8]) -> Result<Recovered<TxEnvelope>, InvalidTx>
 
 fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, InvalidTx> {
     match bytes.first() {
-        Some(&BLOB_TX_TYPE) => return Err(InvalidTx::BlobType),
         Some(&SYSTEM_TX_TYPE) => return Err(InvalidTx::SystemType),
         Some(&unknown) if (LAST_TX_TYPE + 1..FIRST_LIST_BYTE).contains(&unknown) => {
             return Err(InvalidTx::UnknownType(unknown));
@@ -83,11 +80,32 @@ fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, InvalidTx> {
     if !rest.is_empty() {
         return Err(InvalidTx::Undecodable("bytes follow the transaction".into()));
     }
+    // Blobs travel beside a block, never in it.
+    if matches!(&tx, TxEnvelope::Eip4844(tx) if tx.tx().sidecar().is_some()) {
+        return Err(InvalidTx::BlobType);
+    }
     // One transaction has one encoding, so that its hash is its identity.
     if tx.encoded_2718() != bytes {
         return Err(InvalidTx::Undecodable("not the canonical encoding".into()));
     }
     Ok(tx)
+}
+
+/// Gas of the blobs that these transactions name (EIP-4844).
+pub(crate) fn blob_gas_used(transactions: &[EthTx]) -> u64 {
+    let gas = transactions.iter().map(|tx| match tx {
+        EthTx::System(_) => 0,
+        EthTx::Signed(tx) => tx.blob_gas_used().unwrap_or_default(),
+    });
+    gas.fold(0, u64::saturating_add)
+}
+
+/// Whether this chain takes transactions of this type.
+pub(crate) fn takes(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidTx> {
+    match params.blobs {
+        BlobRule::Refused if tx.is_eip4844() => Err(InvalidTx::BlobType),
+        BlobRule::Refused | BlobRule::Accepted => Ok(()),
+    }
 }
 
 /// One transaction of the Ethereum list.

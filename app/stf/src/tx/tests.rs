@@ -34,9 +34,7 @@ fn every_first_byte_gives_a_reason_or_a_transaction() {
     for first in 0..=u8::MAX {
         let reason = decode(&[first, 0xc0]).unwrap_err();
         match (first, reason) {
-            (3, InvalidTx::BlobType)
-            | (0x7e, InvalidTx::SystemType)
-            | (0..=2 | 4 | 0x7d | 0xc0.., InvalidTx::Undecodable(_)) => {}
+            (0x7e, InvalidTx::SystemType) | (0..=4 | 0x7d | 0xc0.., InvalidTx::Undecodable(_)) => {}
             (first, InvalidTx::UnknownType(unknown)) => assert_eq!(first, unknown),
             (first, other) => panic!("first byte {first:#x}: {other}"),
         }

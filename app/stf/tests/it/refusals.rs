@@ -23,7 +23,8 @@ fn reason(world: &World, bytes: &Bytes) -> InvalidTx {
 }
 
 fn in_mempool(world: &World, bytes: &Bytes) -> InvalidTx {
-    match check(&world.chain.params, &world.chain.state, bytes) {
+    let rules = world.chain.params.spec.after(&world.chain.head.header);
+    match check(&world.chain.params, &rules, &world.chain.state, bytes) {
         Err(ExecError::Invalid(reason)) => reason,
         other => panic!("not refused: {other:?}"),
     }
@@ -112,7 +113,8 @@ fn nonces_already_used_and_not_yet_due() {
     );
     // The pool keeps it until its turn comes; a block does not take it.
     let early = signed(wallet::call(3, bob(), 1, []));
-    assert!(check(&world.chain.params, &world.chain.state, &early).is_ok());
+    let rules = world.chain.params.spec.after(&world.chain.head.header);
+    assert!(check(&world.chain.params, &rules, &world.chain.state, &early).is_ok());
     assert_eq!(in_block(&world, &early), InvalidTx::NonceTooHigh { sender, tx: 3, state: 1 });
 }
 
