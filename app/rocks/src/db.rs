@@ -1,12 +1,12 @@
 //! The database.
 
 use crate::{
-    Batch, ColumnFamily, Direction, Error, Keys, OpenError, Scan, Sync, batch::Write, lock::Lock,
-    options,
+    Batch, ColumnFamily, Direction, Error, Keys, Memory, OpenError, Scan, Sync, batch::Write,
+    lock::Lock, options,
 };
 use core::fmt;
 use rocksdb::{
-    BoundColumnFamily, ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, FlushOptions,
+    BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, FlushOptions,
     WriteBatch, WriteOptions,
 };
 use std::{
@@ -25,6 +25,7 @@ pub struct Db {
     pub(crate) inner: DB,
     path: PathBuf,
     columns: Vec<ColumnFamily>,
+    cache: Cache,
     _lock: Lock,
 }
 
@@ -41,9 +42,21 @@ impl Db {
     /// # Errors
     /// It is open elsewhere, damaged, written by another version, or the disk fails.
     pub fn open(path: &Path, columns: &[ColumnFamily]) -> Result<Self, OpenError> {
+        Self::open_with(path, columns, Memory::default())
+    }
+
+    /// The same with other bounds on memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        path: &Path,
+        columns: &[ColumnFamily],
+        memory: Memory,
+    ) -> Result<Self, OpenError> {
         let lock = Lock::take(path)?;
         check_names(path, columns)?;
-        let cache = options::cache();
+        let cache = options::cache(memory);
         let mut descriptors: Vec<_> = columns
             .iter()
             .map(|cf| ColumnFamilyDescriptor::new(cf.name, options::column_family(cf.kind, &cache)))
@@ -52,14 +65,18 @@ impl Db {
             DEFAULT_COLUMN_FAMILY_NAME,
             options::column_family(options::Kind::Point, &cache),
         ));
-        let inner = DB::open_cf_descriptors(&options::database(), path, descriptors)
+        let inner = DB::open_cf_descriptors(&options::database(memory), path, descriptors)
             .map_err(|error| open_error(path, error.into()))?;
-        Ok(Self { inner, path: path.to_owned(), columns: columns.to_vec(), _lock: lock })
+        Ok(Self { inner, path: path.to_owned(), columns: columns.to_vec(), cache, _lock: lock })
     }
 
     /// The database's directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) const fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The value of `key`.
@@ -155,8 +172,8 @@ fn check_names(path: &Path, columns: &[ColumnFamily]) -> Result<(), OpenError> {
     if !path.join("CURRENT").try_exists().map_err(io)? {
         return Ok(());
     }
-    let found =
-        DB::list_cf(&options::database(), path).map_err(|error| open_error(path, error.into()))?;
+    let found = DB::list_cf(&options::database(Memory::default()), path)
+        .map_err(|error| open_error(path, error.into()))?;
     let known: BTreeSet<_> = columns.iter().map(|cf| cf.name).collect();
     let unknown =
         |name: &String| name != DEFAULT_COLUMN_FAMILY_NAME && !known.contains(name.as_str());

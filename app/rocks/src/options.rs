@@ -8,10 +8,22 @@ use rocksdb::{
     DataBlockIndexType, LogLevel, Options,
 };
 
-/// Bytes for cached blocks, indexes and filters of all column families.
-const BLOCK_CACHE_BYTES: usize = 32 << 20;
-/// Bytes in write buffers of all column families; beyond it the fullest is flushed.
-const WRITE_BUFFERS_BYTES: usize = 32 << 20;
+/// Bounds on what an open database keeps in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes for cached blocks, indexes and filters of all column families. Default: 32 MiB.
+    pub block_cache: usize,
+    /// Bytes in write buffers of all column families; beyond it the fullest is flushed. Default:
+    /// 32 MiB.
+    pub write_buffers: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { block_cache: 32 << 20, write_buffers: 32 << 20 }
+    }
+}
+
 /// Bytes in one column family's write buffer before it is flushed.
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
 /// Bytes of write-ahead log after which the column families that hold it back are flushed.
@@ -44,7 +56,7 @@ pub enum Kind {
 }
 
 /// Options of the whole database.
-pub(crate) fn database() -> Options {
+pub(crate) fn database(memory: Memory) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -54,7 +66,7 @@ pub(crate) fn database() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(MAX_WAL_BYTES);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_db_write_buffer_size(memory.write_buffers);
     options.set_max_open_files(MAX_OPEN_FILES);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
@@ -66,8 +78,8 @@ pub(crate) fn database() -> Options {
 }
 
 /// The block cache that all column families of a database share.
-pub(crate) fn cache() -> Cache {
-    Cache::new_lru_cache(BLOCK_CACHE_BYTES)
+pub(crate) fn cache(memory: Memory) -> Cache {
+    Cache::new_lru_cache(memory.block_cache)
 }
 
 /// Options of one column family.

@@ -1,6 +1,6 @@
 //! The database as it was at one moment.
 
-use crate::{ColumnFamily, Db, Error};
+use crate::{ColumnFamily, Db, Direction, Error, Keys, Scan};
 use core::fmt;
 use rocksdb::{DB, ReadOptions, SnapshotWithThreadMode};
 use std::sync::Arc;
@@ -45,6 +45,21 @@ impl Snapshot {
     pub fn get(&self, cf: ColumnFamily, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, Error> {
         let handle = self.db.handle(cf)?;
         Ok(self.inner.get_cf_opt(&handle, key, ReadOptions::default())?)
+    }
+
+    /// The entries of these keys at that moment, in order.
+    ///
+    /// # Errors
+    /// The database was not opened with this column family; what fails later, the scan says.
+    pub fn scan(
+        &self,
+        cf: ColumnFamily,
+        keys: Keys<'_>,
+        direction: Direction,
+    ) -> Result<Scan<'_>, Error> {
+        let handle = self.db.handle(cf)?;
+        let entries = self.inner.iterator_cf_opt(&handle, keys.options(), direction.mode());
+        Ok(Scan::new(entries))
     }
 }
 
