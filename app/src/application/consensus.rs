@@ -79,7 +79,7 @@ impl Application {
 
     /// Executes a proposal strictly; the inner error says why it is rejected.
     fn judge(&self, proposed: &Proposed) -> Result<Result<Executed, String>, Fault> {
-        let view = self.chain.store.latest();
+        let view = self.chain.store.head();
         if let Err(rejected) = proposal::judge(&self.chain.params, &view, proposed) {
             return Ok(Err(rejected.to_string()));
         }
@@ -94,7 +94,7 @@ impl Application {
 
     /// Executes a decided block; what is invalid in it is skipped.
     fn execute(&self, proposed: &Proposed) -> Result<Executed, Fault> {
-        let view = self.chain.store.latest();
+        let view = self.chain.store.head();
         let executed = proposal::execute(&self.chain.params, &view, proposed, Mode::Lenient)
             .map_err(|e| Fault::from_cause("execute a decided block", e))?;
         Executed::new(&view, executed, proposed)
@@ -135,7 +135,7 @@ impl ConsensusApp for Application {
         &mut self,
         request: RequestPrepareProposal,
     ) -> Result<ResponsePrepareProposal, Fault> {
-        let view = self.chain.store.latest();
+        let view = self.chain.store.head();
         let txs = proposal::build(&self.chain.params, &view, &*self.source, &request)
             .map_err(|e| fault("build a proposal", e))?;
         Ok(ResponsePrepareProposal { txs })

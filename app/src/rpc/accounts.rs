@@ -54,7 +54,10 @@ fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
         return Err(RpcError::limit(format!("too many storage slots, at most {limit}")));
     }
     let slots: Vec<U256> = keys.iter().map(|key| slot(key)).collect::<Result<_, _>>()?;
-    let proof = context.state_at(args.block()?)?.proof(address, &slots)?;
+    let proof = context
+        .state_at(args.block()?)?
+        .proof(address, &slots)?
+        .ok_or_else(|| RpcError::server("distance to target block exceeds maximum proof window"))?;
     // A key comes back as it was written.
     let storage = keys
         .iter()

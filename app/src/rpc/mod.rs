@@ -109,7 +109,7 @@ impl RpcContext {
         if height == latest.number() {
             return Ok(latest);
         }
-        self.chain.store.at(height).ok_or_else(|| {
+        self.chain.store.at(height)?.ok_or_else(|| {
             RpcError::server(format!("historical state of block {height} is not available"))
         })
     }

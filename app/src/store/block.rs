@@ -1,14 +1,15 @@
 //! A block in memory, and what it writes.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
 use mooring_bridge::exit::{CompleteNode, Exit, Frontier};
 use mooring_stf::tx::{EthReceipt, EthTx};
-use mooring_stf::{ChangeSet, ExecutedBlock, Fault};
-use mooring_trie::NodeUpdates;
+use mooring_stf::{AccountRecord, ChangeSet, ExecutedBlock, Fault};
+use mooring_trie::{NodeAt, StateTrie};
 
 use super::View;
 
@@ -57,16 +58,21 @@ pub struct TxPosition {
 }
 
 /// One executed block with everything it writes: what [`super::Store::commit`] takes, and an
-/// overlay over the store until then.
+/// overlay over the tables until they are brought up to it.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) tip: Tip,
     pub(super) block: Arc<Block>,
     pub(super) changes: ChangeSet,
-    pub(super) nodes: NodeUpdates,
+    /// The state's trie after the block.
+    pub(super) trie: StateTrie,
+    /// Where nodes of the parent's trie are gone.
+    pub(super) gone: BTreeSet<NodeAt>,
     pub(super) exits: Vec<Exit>,
     pub(super) exit_nodes: Vec<CompleteNode>,
     pub(super) included: Vec<Bytes>,
+    /// Transactions by hash.
+    index: HashMap<B256, usize>,
 }
 
 impl Layer {
@@ -105,6 +111,8 @@ impl Layer {
                 .map_err(|full| Fault::from_cause("append to the exit tree", full))?;
             exit_nodes.extend(nodes);
         }
+        let hashes = executed.transactions.iter().enumerate();
+        let index = hashes.map(|(index, tx)| (tx.hash(), index)).collect();
         if frontier.root() != executed.exit_root || frontier.count() != executed.exit_count {
             return Err(Fault::new("keep an exit tree equal to the state's"));
         }
@@ -123,10 +131,12 @@ impl Layer {
                 receipts: executed.receipts,
             }),
             changes: executed.changes,
-            nodes: executed.nodes,
+            trie: executed.trie,
+            gone: executed.gone,
             exits: executed.exits,
             exit_nodes,
             included,
+            index,
         })
     }
 
@@ -145,8 +155,36 @@ impl Layer {
         &self.included
     }
 
+    /// Height of the block.
+    pub(super) const fn number(&self) -> u64 {
+        self.tip.header.number
+    }
+
     /// The account at `address` after this block: outer `None` when the block left it alone.
-    pub(super) fn account(&self, address: Address) -> Option<Option<&mooring_stf::AccountRecord>> {
+    pub(super) fn account(&self, address: Address) -> Option<Option<&AccountRecord>> {
         Some(self.changes.accounts.get(&address)?.account.as_ref())
+    }
+
+    /// The word after this block, `None` when the block left it alone.
+    pub(super) fn slot(&self, address: Address, slot: U256) -> Option<U256> {
+        let change = self.changes.accounts.get(&address)?;
+        if change.account.is_none() {
+            return Some(U256::ZERO);
+        }
+        let written = change.storage.get(&slot).map(|change| change.after);
+        written.or_else(|| change.wiped.then_some(U256::ZERO))
+    }
+
+    /// Where the transaction with this hash is in the block.
+    pub(super) fn position(&self, hash: B256) -> Option<TxPosition> {
+        let index = *self.index.get(&hash)?;
+        Some(TxPosition { height: self.number(), index })
+    }
+
+    /// About how many bytes of memory its changes take, those of its trie included.
+    pub(super) fn weight(&self) -> usize {
+        const PER_CHANGE: usize = 1024;
+        let words: usize = self.changes.accounts.values().map(|a| a.storage.len()).sum();
+        (words + self.changes.accounts.len()) * PER_CHANGE
     }
 }

@@ -44,7 +44,8 @@ impl ConsensusStore for Store {
     fn proposed(&self, height: u64) -> Result<Vec<ProposedBlock>, Fault> {
         let prefix = keys::height(height);
         let fault = |e| Fault::from_cause(format!("read the proposals of height {height}"), e);
-        let entries = self.0.db.scan(keys::PROPOSED, Keys::Prefix(&prefix), Direction::Forward);
+        let entries =
+            self.0.shared.db.scan(keys::PROPOSED, Keys::Prefix(&prefix), Direction::Forward);
         entries
             .map_err(fault)?
             .map(|entry| {
@@ -66,7 +67,7 @@ impl ConsensusStore for Store {
         let end = keys::height(height.saturating_add(1));
         let fault = |e| Fault::from_cause("prune proposals", e);
         let mut batch = Batch::new();
-        let old = self.0.db.scan(keys::PROPOSED, Keys::Before(&end), Direction::Forward);
+        let old = self.0.shared.db.scan(keys::PROPOSED, Keys::Before(&end), Direction::Forward);
         for entry in old.map_err(fault)? {
             batch.delete(keys::PROPOSED, entry.map_err(fault)?.0);
         }
@@ -88,7 +89,7 @@ impl Store {
     /// The first decided height in this direction, 0 when there is none.
     fn edge(&self, direction: Direction) -> Result<u64, Fault> {
         let fault = |e| Fault::from_cause("read the decided heights", e);
-        let mut scan = self.0.db.scan(keys::DECIDED, Keys::All, direction).map_err(fault)?;
+        let mut scan = self.0.shared.db.scan(keys::DECIDED, Keys::All, direction).map_err(fault)?;
         let Some(entry) = scan.next() else { return Ok(0) };
         let (key, _) = entry.map_err(fault)?;
         let height = key.first_chunk::<8>().copied();
@@ -96,13 +97,13 @@ impl Store {
     }
 
     fn engine_get(&self, family: ColumnFamily, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        let value = self.0.db.get(family, key);
+        let value = self.0.shared.db.get(family, key);
         let value = value.map_err(|e| Fault::from_cause("read the engine's records", e))?;
         value.as_deref().map(unsealed).transpose()
     }
 
     fn engine_write(&self, batch: Batch, sync: Sync) -> Result<(), Fault> {
-        let written = self.0.db.write(batch, sync);
+        let written = self.0.shared.db.write(batch, sync);
         written.map_err(|e| Fault::from_cause("write the engine's records", e))
     }
 }

@@ -1,43 +1,34 @@
-//! Column families and key encodings: the only place that knows them. `tests::keys_should_not_change`
-//! pins every byte; a change there is a new [`SCHEMA`] and breaks existing data directories.
+//! Column families, tables and key encodings: the only place that knows them.
+//! `tests::keys_should_not_change` pins every byte; a change there is a new [`SCHEMA`] and breaks
+//! existing data directories.
 //!
 //! Integers in keys are big-endian, so that byte order is numeric order.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use mooring_rocks::{ColumnFamily, Kind};
-use mooring_trie::Nibbles;
+use mooring_trie::NodeAt;
 
 /// The version of everything in this file and in `record.rs`.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 const fn family(name: &'static str, kind: Kind) -> ColumnFamily {
     ColumnFamily { name, kind }
 }
 
-/// Name → schema version, chain identity, tip.
+/// Name → schema version, chain identity, height of the tip.
 pub(super) const META: ColumnFamily = family("meta", Kind::Ordered);
-/// Height → header.
+/// Height → header, app hash, exit tree.
 pub(super) const HEADER: ColumnFamily = family("header", Kind::Records);
 /// Height → Ethereum transactions with their senders.
 pub(super) const BODY: ColumnFamily = family("body", Kind::Records);
 /// Height → receipts.
 pub(super) const RECEIPTS: ColumnFamily = family("receipts", Kind::Records);
-/// Ethereum block hash → height.
-pub(super) const NUMBER: ColumnFamily = family("number", Kind::Point);
-/// Ethereum transaction hash → height, index.
-pub(super) const TX: ColumnFamily = family("tx", Kind::Point);
-/// keccak(address) → account.
-pub(super) const ACCOUNT: ColumnFamily = family("account", Kind::Point);
-/// keccak(address) ‖ keccak(slot) → word.
-pub(super) const STORAGE: ColumnFamily = family("storage", Kind::Point);
+/// Height → what the block changed, with the values before and after.
+pub(super) const CHANGES: ColumnFamily = family("changes", Kind::Records);
 /// Code hash → code.
 pub(super) const CODE: ColumnFamily = family("code", Kind::Records);
-/// Path → node of the account trie.
-pub(super) const TRIE_ACCOUNT: ColumnFamily = family("trie.account", Kind::Point);
-/// keccak(address) ‖ path → node of that account's storage trie.
-pub(super) const TRIE_STORAGE: ColumnFamily = family("trie.storage", Kind::Point);
-/// Exits by index, and the complete nodes of the exit tree by level and index; never pruned.
-pub(super) const EXIT: ColumnFamily = family("exit", Kind::Ordered);
+/// All that follows from the records above, as of [`FLUSHED`]: see [`Table`].
+pub(super) const TABLES: ColumnFamily = family("tables", Kind::Point);
 /// Height ‖ part → decided consensus block, certificate.
 pub(super) const DECIDED: ColumnFamily = family("decided", Kind::Records);
 /// Height ‖ the engine's key → proposed consensus block.
@@ -46,30 +37,58 @@ pub(super) const PROPOSED: ColumnFamily = family("proposed", Kind::Records);
 pub(super) const ENGINE: ColumnFamily = family("engine", Kind::Ordered);
 
 /// Every column family.
-pub(super) const ALL: [ColumnFamily; 15] = [
-    META,
-    HEADER,
-    BODY,
-    RECEIPTS,
-    NUMBER,
-    TX,
-    ACCOUNT,
-    STORAGE,
-    CODE,
-    TRIE_ACCOUNT,
-    TRIE_STORAGE,
-    EXIT,
-    DECIDED,
-    PROPOSED,
-    ENGINE,
-];
+pub(super) const ALL: [ColumnFamily; 10] =
+    [META, HEADER, BODY, RECEIPTS, CHANGES, CODE, TABLES, DECIDED, PROPOSED, ENGINE];
 
 /// In [`META`]: the schema version.
 pub(super) const META_SCHEMA: &[u8] = b"schema";
 /// In [`META`]: the hash of the genesis document.
 pub(super) const META_CHAIN: &[u8] = b"chain";
-/// In [`META`]: the last committed block.
+/// In [`META`]: the height of the last committed block.
 pub(super) const META_TIP: &[u8] = b"tip";
+
+/// The parts of [`TABLES`], by the first byte of their keys. One column family holds them all, so
+/// that one table file moves them all to a later height, or none.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Table {
+    /// Name → height.
+    Meta = 0,
+    /// keccak(address) → account.
+    Account = 1,
+    /// keccak(address) ‖ keccak(slot) → word.
+    Storage = 2,
+    /// Path → node of the account trie.
+    TrieAccount = 3,
+    /// keccak(address) ‖ path → node of that account's storage trie.
+    TrieStorage = 4,
+    /// keccak(address) ‖ height → the account before that block.
+    AccountHistory = 5,
+    /// keccak(address) ‖ keccak(slot) ‖ height → the word before that block.
+    StorageHistory = 6,
+    /// Ethereum block hash → height.
+    Number = 7,
+    /// Ethereum transaction hash → height, index.
+    Tx = 8,
+    /// Index → exit; never pruned.
+    Exit = 9,
+    /// Level ‖ index → complete node of the exit tree; never pruned.
+    ExitNode = 10,
+}
+
+impl Table {
+    pub(super) fn key(self, parts: &[&[u8]]) -> Vec<u8> {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let mut key = Vec::with_capacity(1 + length);
+        key.push(self as u8);
+        parts.iter().for_each(|part| key.extend_from_slice(part));
+        key
+    }
+}
+
+/// In [`Table::Meta`]: the height of the block that the tables are of.
+pub(super) const FLUSHED: &[u8] = &[Table::Meta as u8, b'f'];
+/// In [`Table::Meta`]: the lowest height whose state can be read.
+pub(super) const FLOOR: &[u8] = &[Table::Meta as u8, b'l'];
 
 /// Which half of a decided block a [`decided`] key names.
 #[derive(Clone, Copy, Debug)]
@@ -84,27 +103,52 @@ pub(super) fn height(height: u64) -> [u8; 8] {
     height.to_be_bytes()
 }
 
-pub(super) fn account(address: Address) -> [u8; 32] {
-    keccak256(address).0
+/// A slot as the tries and the tables know it.
+pub(super) fn hashed(slot: U256) -> B256 {
+    keccak256(slot.to_be_bytes::<32>())
 }
 
-pub(super) fn storage(address: Address, slot: U256) -> Vec<u8> {
-    [keccak256(address).0, keccak256(slot.to_be_bytes::<32>()).0].concat()
+pub(super) fn account(address: B256) -> Vec<u8> {
+    Table::Account.key(&[address.as_slice()])
 }
 
-/// The column family and the key of a trie node.
-pub(super) fn node(owner: Option<B256>, path: &Nibbles) -> (ColumnFamily, Vec<u8>) {
-    let family = if owner.is_some() { TRIE_STORAGE } else { TRIE_ACCOUNT };
-    (family, mooring_trie::node_key(owner, path))
+pub(super) fn storage(address: B256, slot: B256) -> Vec<u8> {
+    Table::Storage.key(&[address.as_slice(), slot.as_slice()])
+}
+
+/// The beginning of the keys of all of an account's words.
+pub(super) fn storage_of(address: B256) -> Vec<u8> {
+    Table::Storage.key(&[address.as_slice()])
+}
+
+pub(super) fn account_history(address: B256, height: u64) -> Vec<u8> {
+    Table::AccountHistory.key(&[address.as_slice(), &height.to_be_bytes()])
+}
+
+pub(super) fn storage_history(address: B256, slot: B256, height: u64) -> Vec<u8> {
+    Table::StorageHistory.key(&[address.as_slice(), slot.as_slice(), &height.to_be_bytes()])
+}
+
+pub(super) fn node((owner, path): &NodeAt) -> Vec<u8> {
+    let table = if owner.is_some() { Table::TrieStorage } else { Table::TrieAccount };
+    table.key(&[&mooring_trie::node_key(*owner, path)])
+}
+
+pub(super) fn number(hash: B256) -> Vec<u8> {
+    Table::Number.key(&[hash.as_slice()])
+}
+
+pub(super) fn tx(hash: B256) -> Vec<u8> {
+    Table::Tx.key(&[hash.as_slice()])
 }
 
 pub(super) fn exit(index: u64) -> Vec<u8> {
-    [&[0][..], &index.to_be_bytes()].concat()
+    Table::Exit.key(&[&index.to_be_bytes()])
 }
 
 pub(super) fn exit_node(level: usize, index: u64) -> Vec<u8> {
     let level = u8::try_from(level).expect("the exit tree has at most 32 levels");
-    [&[1, level][..], &index.to_be_bytes()].concat()
+    Table::ExitNode.key(&[&[level], &index.to_be_bytes()])
 }
 
 pub(super) fn decided(height: u64, part: Part) -> Vec<u8> {
@@ -119,10 +163,13 @@ pub(super) fn proposed(height: u64, key: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use alloy_primitives::{address, b256};
+    use mooring_trie::Nibbles;
 
     #[test]
     fn keys_should_not_change() {
         let who = address!("00000000000000000000000000000000000000aa");
+        let who = keccak256(who);
+        let slot = hashed(U256::from(1));
         let owner = b256!("00000000000000000000000000000000000000000000000000000000000000bb");
         let path = Nibbles::from_nibbles([1, 2, 15]);
         let keys: Vec<(&str, Vec<u8>)> = vec![
@@ -130,10 +177,17 @@ mod tests {
             ("meta.chain", META_CHAIN.to_vec()),
             ("meta.tip", META_TIP.to_vec()),
             ("height", height(258).to_vec()),
-            ("account", account(who).to_vec()),
-            ("storage", storage(who, U256::from(1))),
-            ("trie.account", node(None, &path).1),
-            ("trie.storage", node(Some(owner), &path).1),
+            ("flushed", FLUSHED.to_vec()),
+            ("floor", FLOOR.to_vec()),
+            ("account", account(who)),
+            ("storage", storage(who, slot)),
+            ("storage.of", storage_of(who)),
+            ("trie.account", node(&(None, path))),
+            ("trie.storage", node(&(Some(owner), path))),
+            ("account.history", account_history(who, 258)),
+            ("storage.history", storage_history(who, slot, 258)),
+            ("number", number(owner)),
+            ("tx", tx(owner)),
             ("exit", exit(258)),
             ("exit.node", exit_node(3, 258)),
             ("decided.block", decided(258, Part::Block)),

@@ -9,7 +9,7 @@ use mooring_bridge::types::ExitIndex;
 use mooring_stf::Fault;
 use mooring_stf::tx::EthReceipt;
 
-use super::block::{Block, Layer, TxPosition};
+use super::block::{Block, Layer, Tip, TxPosition};
 use super::{View, keys, record};
 
 /// An exit with its Merkle proof.
@@ -31,10 +31,11 @@ impl View {
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn number_of(&self, hash: B256) -> Result<Option<u64>, Fault> {
-        match self.layers().find(|layer| layer.tip.hash == hash) {
-            Some(layer) => Ok(Some(layer.tip.header.number)),
-            None => self.read(keys::NUMBER, hash, record::height),
-        }
+        let number = match self.layers().find(|layer| layer.tip.hash == hash) {
+            Some(layer) => Some(layer.number()),
+            None => self.table(&keys::number(hash), record::height)?,
+        };
+        Ok(number.filter(|number| *number <= self.number()))
     }
 
     /// The hash of the block at `number`.
@@ -53,9 +54,15 @@ impl View {
         if number == self.number() {
             return Ok(Some((self.header().clone(), self.hash())));
         }
+        Ok(self.tip_at(number)?.map(|tip| (tip.header, tip.hash)))
+    }
+
+    /// The chain after the block at `number`.
+    pub(super) fn tip_at(&self, number: u64) -> Result<Option<Tip>, Fault> {
         match self.layer_at(number) {
-            Some(layer) => Ok(Some((layer.tip.header.clone(), layer.tip.hash))),
-            None => self.read(keys::HEADER, keys::height(number), record::header),
+            Some(layer) => Ok(Some(layer.tip.clone())),
+            None if number > self.number() => Ok(None),
+            None => self.read(keys::HEADER, &keys::height(number), record::tip),
         }
     }
 
@@ -69,7 +76,7 @@ impl View {
         }
         let Some((header, hash)) = self.header_at(number)? else { return Ok(None) };
         let transactions = self
-            .read(keys::BODY, keys::height(number), record::transactions)?
+            .read(keys::BODY, &keys::height(number), record::transactions)?
             .ok_or_else(|| Fault::new(format!("read the body of block {number}")))?;
         let receipts = self.stored_receipts(number)?;
         Ok(Some(Arc::new(Block { header, hash, transactions, receipts })))
@@ -94,13 +101,11 @@ impl View {
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn transaction(&self, hash: B256) -> Result<Option<TxPosition>, Fault> {
-        for layer in self.layers() {
-            let index = layer.block.transactions.iter().position(|tx| tx.hash() == hash);
-            if let Some(index) = index {
-                return Ok(Some(TxPosition { height: layer.tip.header.number, index }));
-            }
-        }
-        self.read(keys::TX, hash, record::position)
+        let position = match self.layers().find_map(|layer| layer.position(hash)) {
+            Some(position) => Some(position),
+            None => self.table(&keys::tx(hash), record::position)?,
+        };
+        Ok(position.filter(|position| position.height <= self.number()))
     }
 
     /// The exit with this index.
@@ -109,9 +114,12 @@ impl View {
     /// A [`Fault`] when the store cannot be read.
     pub fn exit(&self, index: u64) -> Result<Option<Exit>, Fault> {
         let found = |exit: &&Exit| exit.index.get() == index;
+        if index >= self.tip().exit_count {
+            return Ok(None);
+        }
         match self.layers().find_map(|layer| layer.exits.iter().find(found)) {
             Some(exit) => Ok(Some(exit.clone())),
-            None => self.read(keys::EXIT, keys::exit(index), record::exit),
+            None => self.table(&keys::exit(index), record::exit),
         }
     }
 
@@ -144,15 +152,15 @@ impl View {
                 return Ok(Some(node.hash));
             }
         }
-        self.read(keys::EXIT, keys::exit_node(level, index), record::hash)
+        self.table(&keys::exit_node(level, index), record::hash)
     }
 
     fn layer_at(&self, number: u64) -> Option<&Arc<Layer>> {
-        self.layers().find(|layer| layer.tip.header.number == number)
+        self.layers().find(|layer| layer.number() == number)
     }
 
     fn stored_receipts(&self, number: u64) -> Result<Vec<EthReceipt>, Fault> {
-        self.read(keys::RECEIPTS, keys::height(number), record::receipts)?
+        self.read(keys::RECEIPTS, &keys::height(number), record::receipts)?
             .ok_or_else(|| Fault::new(format!("read the receipts of block {number}")))
     }
 }

@@ -1,40 +1,63 @@
-//! The node's disk: one RocksDB, one synced batch a block.
+//! The node's disk: one RocksDB, one synced record a block.
 //!
-//! Readers never see the database itself but a [`View`] of one block: a database snapshot with
-//! the unwritten blocks above it. So a commit never tears a read, and an answer that takes several
-//! reads is about one block. All keys of a block (header, body, receipts, flat state, trie nodes,
-//! indexes, exits, tip) are in one batch: after a crash the disk holds a block wholly or not at
-//! all.
+//! A block is durable when its record is: header, body, receipts, and what it changed, in one
+//! synced write. Everything else (accounts, words, tries, indexes, history) follows from the
+//! records and lives in the *tables*, which a thread of their own brings up from behind, many
+//! blocks at a time, each time by one table file that is taken over whole or not at all. So after
+//! a crash the disk holds each block wholly or not, and the tables are those of some block at or
+//! below the last; the blocks between are read back from their records.
+//!
+//! Readers never see the database itself but a [`View`] of one block: the tables as they were at
+//! one moment, with the blocks above them in memory. So a commit never tears a read, and an
+//! answer that takes several reads is about one block.
 //!
 //! Must not know about consensus engines beyond the byte records of [`mooring_abci::ConsensusStore`].
 
 mod block;
+mod chain;
+mod changes;
 mod consensus;
 mod error;
+mod flush;
+mod flusher;
+mod history;
+mod hot;
 mod keys;
 mod lookup;
+mod options;
 mod record;
+mod recover;
 mod view;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use alloy_primitives::B256;
-use mooring_rocks::{Batch, Db, OpenError, Snapshot, Sync};
+use mooring_rocks::{Batch, Db, Memory, OpenError, Sync};
 use mooring_stf::{ExecutedBlock, Fault};
+
+use chain::Chain;
+use flush::Job;
+use flusher::{Flusher, Signals};
+use hot::Hot;
 
 pub use block::{Block, Layer, Tip, TxPosition};
 pub use error::StoreError;
 pub use lookup::ExitProof;
+pub use options::StoreOptions;
 pub use view::{AccountProof, SlotProof, View};
 
-/// How many of the newest heights keep their state readable ([`Store::at`]).
-pub const RECENT_VIEWS: usize = 128;
+/// So many of the newest blocks stay above the tables where memory allows: proofs can be made for
+/// them (`eth_getProof`).
+const PROOF_WINDOW: usize = 16;
+/// How many times what is due may pile up before commits wait for the tables.
+const PATIENCE: usize = 4;
+/// The trie is trimmed to its budget every so many blocks.
+const TRIM_EVERY: u64 = 4;
 
 /// The chain on disk. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]
@@ -42,23 +65,22 @@ pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    db: Arc<Db>,
-    /// Serialises those who change the tip.
-    writer: Mutex<()>,
-    chain: RwLock<Chain>,
+    shared: Arc<Shared>,
+    /// Ended, and waited for, before the database closes.
+    _flusher: Flusher,
 }
 
-/// What readers are given.
-#[derive(Clone, Debug)]
-struct Chain {
-    base: Arc<Snapshot>,
-    /// The newest block in `base`.
-    base_tip: Tip,
-    /// Blocks that are not on disk, oldest first.
-    layers: Vec<Arc<Layer>>,
-    latest: View,
-    /// By height, up to and with the latest.
-    recent: BTreeMap<u64, View>,
+/// What the committing and the flushing thread share.
+#[derive(Debug)]
+struct Shared {
+    db: Arc<Db>,
+    options: StoreOptions,
+    /// Serialises those who change the chain.
+    writer: Mutex<()>,
+    chain: RwLock<Chain>,
+    signals: Signals,
+    /// Held while the tables are written.
+    flushing: Mutex<()>,
 }
 
 impl Store {
@@ -72,138 +94,194 @@ impl Store {
         chain: B256,
         genesis: impl FnOnce() -> Result<ExecutedBlock, Fault>,
     ) -> Result<Self, StoreError> {
-        let db = Arc::new(Db::open(dir, &keys::ALL).map_err(|e| open_error(dir, e))?);
-        let broken =
-            |source: Fault| StoreError::Database { path: dir.to_owned(), source: Box::new(source) };
-        check_identity(dir, &db.snapshot(), chain)?;
-        let mut base = Arc::new(db.snapshot());
-        if read_tip(&base).map_err(broken)?.is_none() {
-            let layer = genesis().and_then(Layer::genesis).map_err(broken)?;
-            write_genesis(&db, chain, &layer).map_err(broken)?;
-            base = Arc::new(db.snapshot());
-        }
-        let tip = read_tip(&base)
-            .map_err(broken)?
-            .ok_or_else(|| broken(Fault::new("read back the tip")))?;
-        let latest = View::new(tip.clone(), Arc::clone(&base), Vec::new());
-        let recent = BTreeMap::from([(latest.number(), latest.clone())]);
-        let chain = Chain { base, base_tip: tip, layers: Vec::new(), latest, recent };
-        Ok(Self(Arc::new(Inner { db, writer: Mutex::new(()), chain: RwLock::new(chain) })))
+        Self::open_with(dir, chain, StoreOptions::default(), genesis)
+    }
+
+    /// The same within other bounds.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        dir: &Path,
+        chain: B256,
+        options: StoreOptions,
+        genesis: impl FnOnce() -> Result<ExecutedBlock, Fault>,
+    ) -> Result<Self, StoreError> {
+        let memory = Memory { block_cache: options.block_cache, ..Memory::default() };
+        let db = Db::open_with(dir, &keys::ALL, memory).map_err(|e| open_error(dir, e))?;
+        let db = Arc::new(db);
+        recover::check_identity(dir, &db.snapshot(), chain)?;
+        let broken = |source: Box<dyn std::error::Error + Send + std::marker::Sync>| {
+            StoreError::Database { path: dir.to_owned(), source }
+        };
+        let hot = Arc::new(Hot::new(options.state_cache));
+        let chain = recover::chain(&db, chain, hot, genesis).map_err(|e| broken(Box::new(e)))?;
+        let shared = Arc::new(Shared {
+            db,
+            options,
+            writer: Mutex::new(()),
+            chain: RwLock::new(chain),
+            signals: Signals::default(),
+            flushing: Mutex::new(()),
+        });
+        let flusher = Flusher::start(Arc::clone(&shared)).map_err(|e| broken(Box::new(e)))?;
+        Ok(Self(Arc::new(Inner { shared, _flusher: flusher })))
     }
 
     /// The chain up to its newest block.
     pub fn latest(&self) -> View {
-        self.read_chain(|chain| chain.latest.clone())
+        self.0.shared.read(|chain| chain.latest.clone())
     }
 
-    /// The chain up to the newest block that can no longer be dropped; `None` when that view is
-    /// no longer in memory.
-    pub fn finalized(&self) -> Option<View> {
-        self.read_chain(|chain| chain.recent.get(&chain.latest.finalized_number()).cloned())
+    /// The same view for the one that executes blocks on it, one at a time, and commits them:
+    /// what it reads is kept in memory for the next block.
+    pub fn head(&self) -> View {
+        self.latest().as_head()
     }
 
-    /// The chain up to `height`: one of the newest [`RECENT_VIEWS`], since this process started.
-    pub fn at(&self, height: u64) -> Option<View> {
-        self.read_chain(|chain| chain.recent.get(&height).cloned())
+    /// The chain up to `height`; `None` above the tip, and below the lowest height whose state is
+    /// kept ([`StoreOptions::history`]).
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    pub fn at(&self, height: u64) -> Result<Option<View>, Fault> {
+        self.0.shared.read(Chain::clone).at(height)
     }
 
-    /// Makes `layer` the tip and writes, each in one synced batch, the blocks that have more than
-    /// `lag` blocks above them. Readers see the new tip only after that.
+    /// Makes `layer` the tip and writes, each in one synced record, the blocks that have more than
+    /// `lag` blocks above them. Readers see the new tip only after that. Waits while the tables
+    /// are too far behind.
     ///
     /// # Errors
     /// A [`Fault`] when `layer` is not a child of the tip, or the disk fails. The tip stays then.
-    pub fn commit(&self, layer: Layer, lag: usize) -> Result<View, Fault> {
-        let _writer = self.lock_writer();
-        let mut next = self.read_chain(Chain::clone);
+    pub fn commit(&self, mut layer: Layer, lag: usize) -> Result<View, Fault> {
+        let shared = &self.0.shared;
+        shared.wait_for_tables()?;
+        let _writer = shared.lock_writer();
+        let mut next = shared.read(Chain::clone);
         if layer.tip.header.parent_hash != next.latest.hash() {
             return Err(Fault::new("commit a block that is not the tip's child"));
         }
-        next.layers.push(Arc::new(layer));
-        while next.layers.len() > lag {
-            let oldest = next.layers.remove(0);
-            self.write(write::batch(&self.0.db, &oldest)?, Sync::Yes)?;
-            next.base = Arc::new(self.0.db.snapshot());
-            next.base_tip = oldest.tip.clone();
+        shared.trim(&mut layer, next.base.height);
+        let layer = Arc::new(layer);
+        next.layers.push(Arc::clone(&layer));
+        let durable = layer.number().saturating_sub(lag as u64);
+        for ripe in next.layers.iter().filter(|layer| layer.number() > next.durable) {
+            if ripe.number() <= durable {
+                shared.write(write::batch(ripe), Sync::Yes)?;
+            }
         }
-        next.renew_latest();
+        next.durable = next.durable.max(durable);
+        next.hot.commit(layer.number(), &layer.changes);
+        let next = next.renewed();
         let view = next.latest.clone();
-        self.publish(next);
+        shared.publish(next);
+        shared.signals.call();
         Ok(view)
     }
 
     /// Drops up to `depth` of the newest blocks, of those not yet written; returns them, newest
     /// first.
     pub fn drop_blocks(&self, depth: usize) -> Vec<Arc<Layer>> {
-        let _writer = self.lock_writer();
-        let mut next = self.read_chain(Chain::clone);
-        let keep = next.layers.len().saturating_sub(depth);
+        let shared = &self.0.shared;
+        let _writer = shared.lock_writer();
+        let mut next = shared.read(Chain::clone);
+        let written = next.layers.partition_point(|layer| layer.number() <= next.durable);
+        let keep = next.layers.len().saturating_sub(depth).max(written);
         let dropped: Vec<_> = next.layers.drain(keep..).rev().collect();
-        if let Some(oldest) = dropped.last() {
-            drop(next.recent.split_off(&oldest.tip.header.number));
-            next.renew_latest();
+        if !dropped.is_empty() {
+            next.hot.clear();
+            shared.publish(next.renewed());
         }
-        self.publish(next);
         dropped
     }
 
+    /// Brings the tables up to the newest block on disk and waits for it: before the directory is
+    /// copied, and in tests.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the disk fails.
+    pub fn flush(&self) -> Result<(), Fault> {
+        let shared = &self.0.shared;
+        shared.signals.check()?;
+        flusher::flush(shared, |shared| shared.read(|chain| shared.job(chain, 0))).map(drop)
+    }
+}
+
+impl Shared {
+    /// What the tables should take in now, if it is time.
+    fn due(&self) -> Option<Job> {
+        self.read(|chain| {
+            let (blocks, bytes) = chain.behind();
+            let StoreOptions { flush_blocks, flush_bytes, .. } = self.options;
+            if bytes >= flush_bytes {
+                // Memory is short: the newest few stay, no more.
+                return self.job(chain, blocks / 4);
+            }
+            (blocks >= flush_blocks).then(|| self.job(chain, PROOF_WINDOW.min(blocks / 2)))?
+        })
+    }
+
+    /// The blocks on disk that the tables do not know, but for the newest `keep`.
+    fn job(&self, chain: &Chain, keep: usize) -> Option<Job> {
+        let (blocks, _) = chain.behind();
+        let layers = chain.layers[..blocks.saturating_sub(keep)].to_vec();
+        let height = layers.last()?.number();
+        let floor = match self.options.history {
+            0 => 0,
+            history => height.saturating_sub(history),
+        };
+        let base = Arc::clone(&chain.base);
+        Some(Job { since: Some(base.height), base, layers, floor })
+    }
+
+    /// Holds a commit back while the tables are far behind.
+    fn wait_for_tables(&self) -> Result<(), Fault> {
+        let StoreOptions { flush_blocks, flush_bytes, .. } = self.options;
+        self.signals.wait_until(|| {
+            let (blocks, bytes) = self.read(Chain::behind);
+            blocks < flush_blocks * PATIENCE && bytes < flush_bytes * PATIENCE
+        })
+    }
+
+    /// Lets go of the trie's nodes beyond the budget, least recently used first, as far as the
+    /// tables, at height `stored`, hold them.
+    fn trim(&self, layer: &mut Layer, stored: u64) {
+        let (height, budget) = (layer.number(), self.options.trie_cache);
+        if layer.trie.resident() <= budget || !height.is_multiple_of(TRIM_EVERY) {
+            return;
+        }
+        for keep in [256, 64, 16, 4, 1] {
+            layer.trie = layer.trie.pruned(stored, height.saturating_sub(keep));
+            if layer.trie.resident() <= budget / 4 * 3 {
+                return;
+            }
+        }
+    }
+
     fn write(&self, batch: Batch, sync: Sync) -> Result<(), Fault> {
-        self.0.db.write(batch, sync).map_err(|e| Fault::from_cause("write to the database", e))
+        self.db.write(batch, sync).map_err(|e| Fault::from_cause("write to the database", e))
+    }
+
+    /// Replaces the chain by what `change` makes of it.
+    fn update(&self, change: impl FnOnce(Chain) -> Chain) {
+        let _writer = self.lock_writer();
+        let next = change(self.read(Chain::clone));
+        self.publish(next);
     }
 
     // A poisoned lock guards nothing half-done: `Chain` is replaced whole.
-    fn read_chain<T>(&self, read: impl FnOnce(&Chain) -> T) -> T {
-        read(&self.0.chain.read().unwrap_or_else(PoisonError::into_inner))
+    fn read<T>(&self, read: impl FnOnce(&Chain) -> T) -> T {
+        read(&self.chain.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn publish(&self, next: Chain) {
-        *self.0.chain.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.chain.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
     fn lock_writer(&self) -> MutexGuard<'_, ()> {
-        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Chain {
-    /// Makes the view of the newest block.
-    fn renew_latest(&mut self) {
-        let tip = self.layers.last().map_or(&self.base_tip, |layer| &layer.tip).clone();
-        self.latest = View::new(tip, Arc::clone(&self.base), self.layers.clone());
-        self.recent.insert(self.latest.number(), self.latest.clone());
-        while self.recent.len() > RECENT_VIEWS {
-            self.recent.pop_first();
-        }
-    }
-}
-
-/// Refuses the directory of another schema or chain; an empty one passes.
-fn check_identity(dir: &Path, base: &Snapshot, expected: B256) -> Result<(), StoreError> {
-    let path = || dir.to_owned();
-    let broken = |source: Fault| StoreError::Database { path: path(), source: Box::new(source) };
-    let schema = view::read(base, keys::META, keys::META_SCHEMA, record::schema);
-    if let Some(found) = schema.map_err(broken)?
-        && found != keys::SCHEMA
-    {
-        return Err(StoreError::Schema { path: path(), expected: keys::SCHEMA, found });
-    }
-    let chain = view::read(base, keys::META, keys::META_CHAIN, record::hash);
-    match chain.map_err(broken)? {
-        Some(found) if found != expected => {
-            Err(StoreError::OtherChain { path: path(), expected, found })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn read_tip(base: &Snapshot) -> Result<Option<Tip>, Fault> {
-    view::read(base, keys::META, keys::META_TIP, record::tip)
-}
-
-fn write_genesis(db: &Db, chain: B256, layer: &Layer) -> Result<(), Fault> {
-    let mut batch = write::batch(db, layer)?;
-    batch.put(keys::META, keys::META_SCHEMA, record::seal(&keys::SCHEMA.to_be_bytes()));
-    batch.put(keys::META, keys::META_CHAIN, record::seal(chain.as_slice()));
-    db.write(batch, Sync::Yes).map_err(|e| Fault::from_cause("write block zero", e))
 }
 
 fn open_error(dir: &Path, error: OpenError) -> StoreError {

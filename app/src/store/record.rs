@@ -3,7 +3,7 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
-use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
+use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 use mooring_bridge::exit::Exit;
 use mooring_bridge::types::ExitIndex;
 use mooring_stf::AccountRecord;
@@ -45,7 +45,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<&[u8], Malformed> {
     }
 }
 
-fn rlp<T: Decodable>(mut body: &[u8]) -> Result<T, Malformed> {
+pub(super) fn rlp<T: Decodable>(mut body: &[u8]) -> Result<T, Malformed> {
     let value = T::decode(&mut body)?;
     if body.is_empty() { Ok(value) } else { Err(alloy_rlp::Error::UnexpectedLength.into()) }
 }
@@ -72,26 +72,36 @@ pub(super) fn word(body: &[u8]) -> Result<U256, Malformed> {
         .ok_or(Malformed::Length { expected: U256::BYTES, found: body.len() })
 }
 
-pub(super) fn seal_account(account: &AccountRecord) -> Vec<u8> {
+/// An account as its leaf holds it.
+pub(super) fn value(account: &AccountRecord) -> TrieAccount {
     let AccountRecord { nonce, balance, code_hash, storage_root } = *account;
-    seal(&alloy_rlp::encode(TrieAccount::new(nonce, balance, storage_root, code_hash)))
+    TrieAccount::new(nonce, balance, storage_root, code_hash)
+}
+
+pub(super) fn of_value(value: TrieAccount) -> AccountRecord {
+    let TrieAccount { nonce, balance, storage_root, code_hash, .. } = value;
+    AccountRecord { nonce, balance, code_hash, storage_root }
+}
+
+pub(super) fn seal_account(account: &AccountRecord) -> Vec<u8> {
+    seal(&alloy_rlp::encode(value(account)))
 }
 
 pub(super) fn account(body: &[u8]) -> Result<AccountRecord, Malformed> {
-    let TrieAccount { nonce, balance, storage_root, code_hash, .. } = rlp(body)?;
-    Ok(AccountRecord { nonce, balance, code_hash, storage_root })
+    rlp(body).map(of_value)
 }
 
-pub(super) fn seal_header(header: &Header, hash: B256) -> Vec<u8> {
-    let mut body = hash.to_vec();
-    header.encode(&mut body);
-    seal(&body)
+/// An account that may be absent: then the record is empty.
+pub(super) fn seal_past_account(account: Option<&AccountRecord>) -> Vec<u8> {
+    account.map_or_else(|| seal(&[]), seal_account)
 }
 
-pub(super) fn header(body: &[u8]) -> Result<(Header, B256), Malformed> {
-    let (hash, rest) =
-        body.split_at_checked(32).ok_or(Malformed::Length { expected: 32, found: body.len() })?;
-    Ok((rlp(rest)?, B256::from_slice(hash)))
+pub(super) fn past_account(body: &[u8]) -> Result<Option<AccountRecord>, Malformed> {
+    if body.is_empty() { Ok(None) } else { account(body).map(Some) }
+}
+
+pub(super) fn seal_word(word: U256) -> Vec<u8> {
+    seal(&word.to_be_bytes_trimmed_vec())
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
@@ -142,7 +152,7 @@ pub(super) fn position(body: &[u8]) -> Result<TxPosition, Malformed> {
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
-struct ExitRecord {
+pub(super) struct ExitRecord {
     index: u64,
     asset: Address,
     recipient: Address,
@@ -150,15 +160,26 @@ struct ExitRecord {
     fee: U256,
 }
 
+impl From<&Exit> for ExitRecord {
+    fn from(exit: &Exit) -> Self {
+        let Exit { index, asset, recipient, amount, fee } = exit.clone();
+        Self { index: index.get(), asset, recipient, amount, fee }
+    }
+}
+
+impl From<ExitRecord> for Exit {
+    fn from(record: ExitRecord) -> Self {
+        let ExitRecord { index, asset, recipient, amount, fee } = record;
+        Self { index: ExitIndex::new(index), asset, recipient, amount, fee }
+    }
+}
+
 pub(super) fn seal_exit(exit: &Exit) -> Vec<u8> {
-    let Exit { index, asset, recipient, amount, fee } = exit.clone();
-    let index = index.get();
-    seal(&alloy_rlp::encode(ExitRecord { index, asset, recipient, amount, fee }))
+    seal(&alloy_rlp::encode(ExitRecord::from(exit)))
 }
 
 pub(super) fn exit(body: &[u8]) -> Result<Exit, Malformed> {
-    let ExitRecord { index, asset, recipient, amount, fee } = rlp(body)?;
-    Ok(Exit { index: ExitIndex::new(index), asset, recipient, amount, fee })
+    rlp::<ExitRecord>(body).map(Exit::from)
 }
 
 #[cfg(test)]
@@ -204,7 +225,9 @@ mod tests {
         let tip = example_tip();
         let records = [
             ("account", seal_account(&example_account())),
-            ("header", seal_header(&tip.header, tip.hash)),
+            ("past.account", seal_past_account(Some(&example_account()))),
+            ("past.absent", seal_past_account(None)),
+            ("word", seal_word(U256::from(258))),
             ("tip", seal_tip(&tip)),
             ("position", seal_position(258, 3)),
             ("exit", seal_exit(&example_exit())),
@@ -222,12 +245,16 @@ mod tests {
         assert_eq!(tip(open(&seal_tip(&tip_)).unwrap()).unwrap(), tip_);
         let account_ = example_account();
         assert_eq!(account(open(&seal_account(&account_)).unwrap()).unwrap(), account_);
+        let word_ = U256::from(258);
+        assert_eq!(word(open(&seal_word(word_)).unwrap()).unwrap(), word_);
         let exit_ = example_exit();
         assert_eq!(exit(open(&seal_exit(&exit_)).unwrap()).unwrap(), exit_);
         let found = position(open(&seal_position(258, 3)).unwrap()).unwrap();
         assert_eq!(found, TxPosition { height: 258, index: 3 });
-        let sealed = seal_header(&tip_.header, tip_.hash);
-        assert_eq!(header(open(&sealed).unwrap()).unwrap(), (tip_.header, tip_.hash));
+        for past in [None, Some(account_)] {
+            let sealed = seal_past_account(past.as_ref());
+            assert_eq!(past_account(open(&sealed).unwrap()).unwrap(), past);
+        }
     }
 
     #[test]

@@ -6,11 +6,22 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use mooring_bridge::exit::{Frontier, LEVELS};
 use mooring_rocks::{ColumnFamily, Snapshot};
-use mooring_stf::{AccountRecord, Fault, StateReader};
-use mooring_trie::{EMPTY_ROOT_HASH, Nibbles, NodeReader};
+use mooring_stf::{AccountRecord, BlockState, Fault, StateReader};
+use mooring_trie::{EMPTY_ROOT_HASH, Nibbles, NodeReader, StateTrie};
 
 use super::block::{Layer, Tip};
-use super::{keys, record};
+use super::hot::Hot;
+use super::{history, keys, record};
+
+/// The database as it was at one moment.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) snapshot: Snapshot,
+    /// The height that the tables are of.
+    pub(super) height: u64,
+    /// The lowest height whose state they can still tell.
+    pub(super) floor: u64,
+}
 
 /// A consistent, read-only view of the chain up to one block: its state, and all blocks below.
 /// Cheap to clone; commits that happen meanwhile do not show in it. Hold it for one answer, not
@@ -21,14 +32,36 @@ pub struct View(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     tip: Tip,
-    base: Arc<Snapshot>,
-    /// Blocks above the base that are not on disk, oldest first.
+    /// The newest block of the chain that can no longer be dropped.
+    finalized: u64,
+    base: Arc<Base>,
+    /// Blocks above the base, oldest first.
     layers: Vec<Arc<Layer>>,
+    hot: Arc<Hot>,
+    /// Whether what is read from the base is kept in `hot`: for the tip alone.
+    is_head: bool,
 }
 
 impl View {
-    pub(super) fn new(tip: Tip, base: Arc<Snapshot>, layers: Vec<Arc<Layer>>) -> Self {
-        Self(Arc::new(Inner { tip, base, layers }))
+    /// The view of the last of `layers`, or of the base where there are none.
+    pub(super) fn new(
+        tip: Tip,
+        finalized: u64,
+        base: Arc<Base>,
+        layers: Vec<Arc<Layer>>,
+        hot: Arc<Hot>,
+    ) -> Self {
+        Self(Arc::new(Inner { tip, finalized, base, layers, hot, is_head: false }))
+    }
+
+    /// The same view, which also keeps what it reads for later: for whoever executes blocks on
+    /// the tip, one at a time, and commits nothing while it is in use.
+    #[must_use]
+    pub(super) fn as_head(&self) -> Self {
+        let Inner { tip, finalized, base, layers, hot, .. } = &*self.0;
+        let (tip, base, hot) = (tip.clone(), Arc::clone(base), Arc::clone(hot));
+        let (finalized, layers) = (*finalized, layers.clone());
+        Self(Arc::new(Inner { tip, finalized, base, layers, hot, is_head: true }))
     }
 
     /// The block that the view ends at.
@@ -51,10 +84,10 @@ impl View {
         self.0.tip.hash
     }
 
-    /// The newest block that can no longer be dropped. Equal to [`Self::number`] but on a dev
-    /// chain with a finality lag.
+    /// The newest block at or below the view's that can no longer be dropped. Equal to
+    /// [`Self::number`] but on a dev chain with a finality lag.
     pub fn finalized_number(&self) -> u64 {
-        self.number().saturating_sub(self.0.layers.len() as u64)
+        self.0.finalized.min(self.number())
     }
 
     /// The nonce, balance and code hash at `address`; an absent account reads as an empty one.
@@ -82,10 +115,19 @@ impl View {
     pub(super) fn read<T>(
         &self,
         family: ColumnFamily,
-        key: impl AsRef<[u8]>,
+        key: &[u8],
         decode: impl FnOnce(&[u8]) -> Result<T, record::Malformed>,
     ) -> Result<Option<T>, Fault> {
-        read(&self.0.base, family, key.as_ref(), decode)
+        read(&self.0.base.snapshot, family, key, decode)
+    }
+
+    /// The value `decode`d from an entry of the tables, `None` when it is absent.
+    pub(super) fn table<T>(
+        &self,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, record::Malformed>,
+    ) -> Result<Option<T>, Fault> {
+        self.read(keys::TABLES, key, decode)
     }
 
     /// The blocks above the base, newest first.
@@ -127,37 +169,74 @@ pub(super) fn read<T>(
 impl NodeReader for View {
     type Error = Fault;
 
+    /// A node that the view's trie does not hold in memory: it has not changed since the base.
     fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>, Fault> {
-        for layer in self.layers() {
-            if let Some(node) = layer.nodes.get(&owner).and_then(|nodes| nodes.get(path)) {
-                return Ok(node.clone());
-            }
+        self.table(&keys::node(&(owner, *path)), |bytes| Ok(bytes.to_vec()))
+    }
+}
+
+impl BlockState for View {
+    fn trie(&self) -> StateTrie {
+        match self.0.layers.last() {
+            Some(layer) => layer.trie.clone(),
+            None => StateTrie::at(self.header().state_root),
         }
-        let (family, key) = keys::node(owner, path);
-        self.read(family, key, |bytes| Ok(bytes.to_vec()))
+    }
+}
+
+impl View {
+    /// The account in the tables, as it was at the view's height.
+    fn stored_account(&self, address: Address) -> Result<Option<AccountRecord>, Fault> {
+        let key = keccak256(address);
+        let base = &self.0.base;
+        if self.number() < base.height
+            && let Some(past) = history::account(&base.snapshot, key, self.number())?
+        {
+            return Ok(past);
+        }
+        self.table(&keys::account(key), record::account)
+    }
+
+    /// The word in the tables, as it was at the view's height.
+    fn stored_word(&self, address: Address, slot: U256) -> Result<U256, Fault> {
+        let (owner, slot) = (keccak256(address), keys::hashed(slot));
+        let base = &self.0.base;
+        if self.number() < base.height
+            && let Some(past) = history::word(&base.snapshot, owner, slot, self.number())?
+        {
+            return Ok(past);
+        }
+        Ok(self.table(&keys::storage(owner, slot), record::word)?.unwrap_or_default())
     }
 }
 
 impl StateReader for View {
     fn account(&self, address: Address) -> Result<Option<AccountRecord>, Fault> {
-        match self.layers().find_map(|layer| layer.account(address)) {
-            Some(account) => Ok(account.cloned()),
-            None => self.read(keys::ACCOUNT, keys::account(address), record::account),
+        if let Some(account) = self.0.hot.account(address, self.number()) {
+            return Ok(account);
         }
+        let account = match self.layers().find_map(|layer| layer.account(address)) {
+            Some(account) => account.cloned(),
+            None => self.stored_account(address)?,
+        };
+        if self.0.is_head {
+            self.0.hot.keep_account(address, self.number(), account.clone());
+        }
+        Ok(account)
     }
 
     fn storage(&self, address: Address, slot: U256) -> Result<U256, Fault> {
-        for layer in self.layers() {
-            let Some(change) = layer.changes.accounts.get(&address) else { continue };
-            if let Some(value) = change.storage.get(&slot) {
-                return Ok(*value);
-            }
-            if change.wiped || change.account.is_none() {
-                return Ok(U256::ZERO);
-            }
+        if let Some(word) = self.0.hot.slot(address, slot, self.number()) {
+            return Ok(word);
         }
-        let value = self.read(keys::STORAGE, keys::storage(address, slot), record::word)?;
-        Ok(value.unwrap_or_default())
+        let word = match self.layers().find_map(|layer| layer.slot(address, slot)) {
+            Some(word) => word,
+            None => self.stored_word(address, slot)?,
+        };
+        if self.0.is_head {
+            self.0.hot.keep_slot(address, slot, self.number(), word);
+        }
+        Ok(word)
     }
 
     fn code(&self, code_hash: B256) -> Result<Bytes, Fault> {
@@ -169,8 +248,9 @@ impl StateReader for View {
                 return Ok(code.clone());
             }
         }
-        self.read(keys::CODE, code_hash, |bytes| Ok(Bytes::copy_from_slice(bytes)))?
-            .ok_or_else(|| Fault::new(format!("read code {code_hash}")))
+        let stored =
+            self.read(keys::CODE, code_hash.as_slice(), |bytes| Ok(Bytes::copy_from_slice(bytes)))?;
+        stored.ok_or_else(|| Fault::new(format!("read code {code_hash}")))
     }
 
     fn block_hash(&self, number: u64) -> Result<B256, Fault> {
@@ -201,25 +281,25 @@ pub struct SlotProof {
 }
 
 impl View {
-    /// The proof of an account and some of its slots against this block's state root.
+    /// The proof of an account and some of its slots against this block's state root. `None` for
+    /// a block so old that its trie is no longer in memory.
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read or is damaged.
-    pub fn proof(&self, address: Address, slots: &[U256]) -> Result<AccountProof, Fault> {
+    pub fn proof(&self, address: Address, slots: &[U256]) -> Result<Option<AccountProof>, Fault> {
+        if self.number() < self.0.base.height {
+            return Ok(None);
+        }
         let fault = |e| Fault::from_cause(format!("prove account {address}"), e);
-        let account = self.account_or_empty(address)?;
-        let owner = keccak256(address);
-        let nodes =
-            mooring_trie::proof(self, None, self.header().state_root, owner).map_err(fault)?;
+        let (trie, owner) = (self.trie(), keccak256(address));
+        let nodes = trie.account_proof(self, owner).map_err(fault)?;
         let storage = slots
             .iter()
             .map(|&slot| {
-                let key = keccak256(slot.to_be_bytes::<32>());
-                let nodes = mooring_trie::proof(self, Some(owner), account.storage_root, key)
-                    .map_err(fault)?;
+                let nodes = trie.storage_proof(self, owner, keys::hashed(slot)).map_err(fault)?;
                 Ok(SlotProof { slot, value: self.storage(address, slot)?, nodes })
             })
             .collect::<Result<_, Fault>>()?;
-        Ok(AccountProof { account, nodes, storage })
+        Ok(Some(AccountProof { account: self.account_or_empty(address)?, nodes, storage }))
     }
 }

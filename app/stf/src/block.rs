@@ -1,5 +1,7 @@
 //! A block going in and a block coming out.
 
+use std::collections::BTreeSet;
+
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
 use mooring_bridge as bridge;
@@ -52,8 +54,10 @@ pub struct ExecutedBlock {
     pub outcomes: Vec<TxOutcome>,
     /// Every account and slot written.
     pub changes: ChangeSet,
-    /// Trie nodes written, `None` for removed.
-    pub nodes: mooring_trie::NodeUpdates,
+    /// The state's trie after the block.
+    pub trie: mooring_trie::StateTrie,
+    /// Where nodes of the trie before the block are gone.
+    pub gone: BTreeSet<mooring_trie::NodeAt>,
     /// Exits appended, in index order.
     pub exits: Vec<bridge::exit::Exit>,
     /// Root of the exit tree after the block.

@@ -8,10 +8,10 @@ use mooring_bridge::{
     contracts::Gateway,
 };
 use mooring_genesis::{FeeRule, Genesis, Peg};
-use mooring_trie::{EMPTY_ROOT_HASH, Nibbles, NodeReader};
+use mooring_trie::{EMPTY_ROOT_HASH, Nibbles, NodeReader, StateTrie};
 
 use crate::{
-    AccountRecord, BlockContext, ChainParams, ExecutedBlock, Fault, StateReader,
+    AccountRecord, BlockContext, BlockState, ChainParams, ExecutedBlock, Fault, StateReader,
     executor::seal,
     overlay::{Account, Overlay},
     slots::with_peg,
@@ -46,10 +46,10 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, Fault> {
             state.exit_head()
         })?;
     }
-    let (state_root, changes, nodes) = seal::commit_state(overlay, EMPTY_ROOT_HASH)?;
+    let state = seal::commit_state(overlay, EMPTY_ROOT_HASH, 0)?;
     let block = context(genesis);
     let rules = block.rules(&params);
-    let header = seal::header(B256::ZERO, &block, &rules, state_root, &[], &[]);
+    let header = seal::header(B256::ZERO, &block, &rules, state.trie.root(), &[], &[]);
     let hash = header.hash_slow();
     let app_hash = seal::app_hash(&params, &header, hash, &exits);
     Ok(ExecutedBlock {
@@ -58,8 +58,9 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, Fault> {
         transactions: Vec::new(),
         receipts: Vec::new(),
         outcomes: Vec::new(),
-        changes,
-        nodes,
+        changes: state.changes,
+        trie: state.trie,
+        gone: state.gone,
         exits: Vec::new(),
         exit_root: exits.root,
         exit_count: exits.count,
@@ -123,5 +124,11 @@ impl NodeReader for Void {
 
     fn node(&self, _: Option<B256>, _: &Nibbles) -> Result<Option<Vec<u8>>, Fault> {
         Ok(None)
+    }
+}
+
+impl BlockState for Void {
+    fn trie(&self) -> StateTrie {
+        StateTrie::default()
     }
 }

@@ -32,4 +32,4 @@ pub use params::{BlobRule, ChainParams, FeeRule, PegParams};
 pub use revm::primitives::hardfork::SpecId;
 pub use schedule::{Activation, Rules, SpecSchedule};
 pub use slots::CommittedSlots;
-pub use state::{AccountChange, AccountRecord, BlockState, ChangeSet, StateReader};
+pub use state::{AccountChange, AccountRecord, BlockState, ChangeSet, SlotChange, StateReader};

@@ -13,7 +13,7 @@ use revm::{
     state::{Account as EvmAccount, AccountInfo, EvmState},
 };
 
-use crate::{AccountChange, AccountRecord, ChangeSet, Fault, StateReader};
+use crate::{AccountChange, AccountRecord, ChangeSet, Fault, SlotChange, StateReader};
 
 /// The parts of an account that transactions change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +65,12 @@ impl Entry {
         self.storage.clear();
     }
 
-    /// The slots written, with their values after the block.
-    fn writes(&self) -> BTreeMap<U256, U256> {
+    /// The slots written.
+    fn writes(&self) -> BTreeMap<U256, SlotChange> {
         let changed = self.storage.iter().filter(|(_, word)| word.before != word.now);
-        changed.map(|(slot, word)| (*slot, word.now)).collect()
+        changed
+            .map(|(slot, word)| (*slot, SlotChange { before: word.before, after: word.now }))
+            .collect()
     }
 }
 
@@ -234,11 +236,9 @@ impl<'a, S: StateReader> Overlay<'a, S> {
         Ok(supply)
     }
 
-    /// What the block wrote, and the same by hashed key for the trie. Storage roots are those
-    /// from before the block.
-    pub(crate) fn into_changes(self) -> (ChangeSet, BTreeMap<B256, mooring_trie::AccountChange>) {
+    /// What the block wrote. Storage roots are those from before the block.
+    pub(crate) fn into_changes(self) -> ChangeSet {
         let mut changes = ChangeSet { code: self.deployed, ..ChangeSet::default() };
-        let mut hashed = BTreeMap::new();
         for (address, entry) in self.accounts {
             if !entry.is_changed() {
                 continue;
@@ -246,7 +246,6 @@ impl<'a, S: StateReader> Overlay<'a, S> {
             let storage = entry.writes();
             let storage_root =
                 entry.before.as_ref().map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-            hashed.insert(keccak256(address), hashed_change(&entry, &storage, storage_root));
             let account = entry.now.map(|now| AccountRecord {
                 nonce: now.nonce,
                 balance: now.balance,
@@ -254,9 +253,10 @@ impl<'a, S: StateReader> Overlay<'a, S> {
                 storage_root,
             });
             let wiped = entry.wiped && entry.before.is_some();
-            changes.accounts.insert(address, AccountChange { account, wiped, storage });
+            let before = entry.before;
+            changes.accounts.insert(address, AccountChange { before, account, wiped, storage });
         }
-        (changes, hashed)
+        changes
     }
 
     fn remove_if_empty(&mut self, address: Address) -> Result<(), Fault> {
@@ -330,24 +330,4 @@ pub(crate) fn sorted(state: EvmState) -> BTreeMap<Address, EvmAccount> {
 fn analysed(hash: B256, code: Bytes) -> Result<Bytecode, Fault> {
     Bytecode::new_raw_checked(code)
         .map_err(|error| Fault::from_cause(format!("analyse the code {hash}"), error))
-}
-
-fn hashed_change(
-    entry: &Entry,
-    writes: &BTreeMap<U256, U256>,
-    storage_root: B256,
-) -> mooring_trie::AccountChange {
-    mooring_trie::AccountChange {
-        account: entry.now.map(|now| mooring_trie::Account {
-            nonce: now.nonce,
-            balance: now.balance,
-            code_hash: now.code_hash,
-        }),
-        storage: writes
-            .iter()
-            .map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value))
-            .collect(),
-        wiped: entry.wiped,
-        storage_root,
-    }
 }

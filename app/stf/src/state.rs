@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 
 use crate::Fault;
 
@@ -64,21 +64,33 @@ impl<S: StateReader + ?Sized> StateReader for &S {
     }
 }
 
-/// The committed state that a block is executed on: accounts and the trie nodes that commit to
-/// them, all of one block. Whatever reads both is one.
-pub trait BlockState: StateReader + mooring_trie::NodeReader<Error = Fault> {}
-
-impl<S: StateReader + mooring_trie::NodeReader<Error = Fault>> BlockState for S {}
+/// The committed state that a block is executed on: accounts and the trie that commits to them,
+/// all of one block.
+pub trait BlockState: StateReader + mooring_trie::NodeReader<Error = Fault> + Sync {
+    /// The trie of this state. Nodes that it does not hold are read from `self`.
+    fn trie(&self) -> mooring_trie::StateTrie;
+}
 
 /// One account's change in a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountChange {
+    /// The account before the block, `None` when it did not exist.
+    pub before: Option<AccountRecord>,
     /// The account after the block, `None` when it no longer exists.
     pub account: Option<AccountRecord>,
-    /// Its storage was destroyed before `storage` was written.
+    /// Its storage from before the block was destroyed before `storage` was written.
     pub wiped: bool,
-    /// Slots written, with the value after the block (zero: removed).
-    pub storage: BTreeMap<U256, U256>,
+    /// Slots written.
+    pub storage: BTreeMap<U256, SlotChange>,
+}
+
+/// One slot's change in a block. Zero stands for an absent word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotChange {
+    /// The word before the block; zero where the storage was wiped.
+    pub before: U256,
+    /// The word after the block.
+    pub after: U256,
 }
 
 /// Everything a block wrote, sorted.
@@ -88,4 +100,33 @@ pub struct ChangeSet {
     pub accounts: BTreeMap<Address, AccountChange>,
     /// New code by hash.
     pub code: BTreeMap<B256, Bytes>,
+}
+
+impl ChangeSet {
+    /// The same by hashed key, for the trie.
+    pub fn hashed(&self) -> BTreeMap<B256, mooring_trie::AccountChange> {
+        let accounts = self.accounts.iter();
+        accounts.map(|(address, change)| (keccak256(address), change.hashed())).collect()
+    }
+}
+
+impl AccountChange {
+    fn hashed(&self) -> mooring_trie::AccountChange {
+        let slot = |(slot, change): (&U256, &SlotChange)| {
+            (keccak256(slot.to_be_bytes::<32>()), change.after)
+        };
+        mooring_trie::AccountChange {
+            account: self.account.as_ref().map(|account| mooring_trie::Account {
+                nonce: account.nonce,
+                balance: account.balance,
+                code_hash: account.code_hash,
+            }),
+            storage: self.storage.iter().map(slot).collect(),
+            wiped: self.wiped,
+            storage_root: self
+                .before
+                .as_ref()
+                .map_or(mooring_trie::EMPTY_ROOT_HASH, |account| account.storage_root),
+        }
+    }
 }

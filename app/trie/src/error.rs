@@ -79,12 +79,4 @@ pub enum StateError<E: std::error::Error + 'static> {
         /// The root in the account trie; the empty root where there is no account.
         committed: B256,
     },
-    /// The account trie holds a value that is no account.
-    #[error("value of account {account} is not an account")]
-    NotAnAccount {
-        /// Hashed address.
-        account: B256,
-        /// What the decoder says.
-        source: alloy_rlp::Error,
-    },
 }

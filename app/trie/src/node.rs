@@ -1,61 +1,89 @@
-//! Nodes in memory: as much of a trie as was touched.
+//! Nodes in memory: as much of a trie as is in use. A node never changes once it is made.
 
+use crate::leaf::Leaf;
+use alloy_primitives::B256;
+use alloy_rlp::{EMPTY_STRING_CODE, Header};
 use alloy_trie::{
     Nibbles,
-    nodes::{RlpNode, TrieNode},
+    nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
+use std::sync::Arc;
 
 /// Nibbles in a key.
 pub(crate) const KEY_NIBBLES: usize = 64;
 
 /// A node in memory.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) kind: Kind,
-    /// How the parent names it, while nothing at or below it has changed.
-    pub(crate) reference: Option<RlpNode>,
-    /// Whether the store holds something at this node's path.
-    pub(crate) stored: bool,
+pub(crate) struct Node<L> {
+    pub(crate) kind: Kind<L>,
+    /// How the parent names it: a hash, or its whole RLP where that is shorter.
+    pub(crate) reference: RlpNode,
+    /// The height of the block that made it, `None` where it was read from the store.
+    pub(crate) changed: Option<u64>,
+    /// The height of the block that made or read it.
+    pub(crate) used: u64,
+    /// Bytes of memory of the node and of all that hangs below it.
+    pub(crate) resident: usize,
 }
 
 /// The three shapes of a node.
 #[derive(Debug)]
-pub(crate) enum Kind {
-    Leaf { suffix: Nibbles, value: Vec<u8> },
-    Extension { prefix: Nibbles, child: Child },
-    Branch(Box<Children>),
+pub(crate) enum Kind<L> {
+    Leaf { suffix: Nibbles, value: L },
+    Extension { prefix: Nibbles, child: Child<L> },
+    Branch(Branch<L>),
+}
+
+/// A child: named only, or in memory.
+#[derive(Debug, Clone)]
+pub(crate) enum Child<L> {
+    /// A hash, or the whole RLP of a node shorter than 32 bytes.
+    Closed(RlpNode),
+    Open(Arc<Node<L>>),
+}
+
+/// A branch's children: those present, in order of their nibbles.
+#[derive(Debug)]
+pub(crate) struct Branch<L> {
+    mask: u16,
+    children: Box<[Child<L>]>,
 }
 
 /// A branch's children by nibble.
-pub(crate) type Children = [Option<Child>; 16];
+pub(crate) type Slots<L> = [Option<Child<L>>; 16];
 
-/// A child: named only, or in memory.
-#[derive(Debug)]
-pub(crate) enum Child {
-    /// A hash, or the whole RLP of a node shorter than 32 bytes.
-    Closed(RlpNode),
-    Open(Box<Node>),
-}
-
-impl Node {
-    /// A node that did not exist before.
-    pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, reference: None, stored: false }
+impl<L: Leaf> Node<L> {
+    /// The node of this shape, made by the block at `height`.
+    pub(crate) fn new(kind: Kind<L>, height: u64) -> Child<L> {
+        let reference = RlpNode::from_rlp(&kind.rlp());
+        let resident = kind.resident();
+        Child::Open(Arc::new(Self {
+            kind,
+            reference,
+            changed: Some(height),
+            used: height,
+            resident,
+        }))
     }
 
-    pub(crate) const fn leaf(suffix: Nibbles, value: Vec<u8>) -> Self {
-        Self::new(Kind::Leaf { suffix, value })
+    /// The same node with other parts in memory.
+    pub(crate) fn reshaped(&self, kind: Kind<L>) -> Child<L> {
+        let Self { reference, changed, used, .. } = self;
+        let (reference, resident) = (reference.clone(), kind.resident());
+        let (changed, used) = (*changed, *used);
+        Child::Open(Arc::new(Self { kind, reference, changed, used, resident }))
     }
 
-    /// A node read from the store or from inside its parent, where `reference` names it.
+    /// A node read at `height` from the store or from inside its parent, where `reference` names
+    /// it.
     ///
     /// # Errors
     /// What is wrong, for bytes that are no node of a trie with keys of [`KEY_NIBBLES`].
     pub(crate) fn decode(
         mut rlp: &[u8],
         reference: RlpNode,
-        stored: bool,
         depth: usize,
+        height: u64,
     ) -> Result<Self, &'static str> {
         let node = <TrieNode as alloy_rlp::Decodable>::decode(&mut rlp)
             .map_err(|_| "it is not the RLP of a trie node")?;
@@ -63,11 +91,17 @@ impl Node {
             return Err("bytes follow it");
         }
         let kind = Kind::of(node, KEY_NIBBLES.saturating_sub(depth))?;
-        Ok(Self { kind, reference: Some(reference), stored })
+        let resident = kind.resident();
+        Ok(Self { kind, reference, changed: None, used: height, resident })
+    }
+
+    /// Whether the store keeps a node of its own for it when it stands at `path`.
+    pub(crate) fn is_stored(&self, path: &Nibbles) -> bool {
+        path.is_empty() || self.reference.as_hash().is_some()
     }
 }
 
-impl Kind {
+impl<L: Leaf> Kind<L> {
     /// Checks that a decoded node can stand where `left` nibbles of the key are left.
     fn of(node: TrieNode, left: usize) -> Result<Self, &'static str> {
         match node {
@@ -75,7 +109,9 @@ impl Kind {
             TrieNode::Leaf(leaf) if leaf.key.len() != left => {
                 Err("a leaf does not end at the key's length")
             }
-            TrieNode::Leaf(leaf) => Ok(Self::Leaf { suffix: leaf.key, value: leaf.value }),
+            TrieNode::Leaf(leaf) => {
+                Ok(Self::Leaf { suffix: leaf.key, value: L::decode(&leaf.value)? })
+            }
             TrieNode::Extension(ext) if ext.key.is_empty() || ext.key.len() >= left => {
                 Err("an extension is empty or as long as the key")
             }
@@ -85,28 +121,123 @@ impl Kind {
             TrieNode::Branch(branch) if left == 0 || branch.stack.len() < 2 => {
                 Err("a branch has fewer than two children or no key left")
             }
-            TrieNode::Branch(branch) => {
-                let mut children = Box::<Children>::default();
-                let mut stack = branch.stack.into_iter();
-                for nibble in branch.state_mask.iter() {
-                    children[usize::from(nibble)] = stack.next().map(Child::Closed);
-                }
-                Ok(Self::Branch(children))
+            TrieNode::Branch(branch) => Ok(Self::Branch(Branch {
+                mask: branch.state_mask.get(),
+                children: branch.stack.into_iter().map(Child::Closed).collect(),
+            })),
+        }
+    }
+
+    /// The node as the yellow paper encodes it.
+    pub(crate) fn rlp(&self) -> Vec<u8> {
+        match self {
+            Self::Leaf { suffix, value } => {
+                alloy_rlp::encode(LeafNodeRef::new(suffix, &value.encode()))
+            }
+            Self::Extension { prefix, child } => {
+                alloy_rlp::encode(ExtensionNodeRef::new(prefix, child.reference()))
+            }
+            Self::Branch(branch) => branch.rlp(),
+        }
+    }
+
+    /// Bytes of memory of a node of this shape and of all that hangs below it.
+    fn resident(&self) -> usize {
+        // An `Arc` keeps two counters beside its value.
+        let own = size_of::<Node<L>>() + 2 * size_of::<usize>();
+        own + match self {
+            Self::Leaf { value, .. } => value.resident(),
+            Self::Extension { child, .. } => child.resident(),
+            Self::Branch(Branch { children, .. }) => {
+                size_of_val::<[_]>(children) + children.iter().map(Child::resident).sum::<usize>()
             }
         }
     }
 }
 
-impl Child {
-    /// Moves the child out of a node that is about to be replaced.
-    pub(crate) fn take(&mut self) -> Self {
-        core::mem::replace(self, Self::Closed(RlpNode::default()))
+impl<L> Child<L> {
+    /// The root of the trie with this root hash.
+    pub(crate) fn root(hash: B256) -> Self {
+        Self::Closed(RlpNode::word_rlp(&hash))
+    }
+
+    /// How the parent names it.
+    pub(crate) fn reference(&self) -> &RlpNode {
+        match self {
+            Self::Closed(reference) => reference,
+            Self::Open(node) => &node.reference,
+        }
+    }
+
+    /// Bytes of memory beyond the child itself.
+    pub(crate) fn resident(&self) -> usize {
+        match self {
+            Self::Closed(_) => 0,
+            Self::Open(node) => node.resident,
+        }
     }
 }
 
-impl From<Node> for Child {
-    fn from(node: Node) -> Self {
-        Self::Open(Box::new(node))
+impl<L> From<Slots<L>> for Branch<L> {
+    fn from(slots: Slots<L>) -> Self {
+        let mask = (0..16).filter(|i| slots[*i].is_some()).fold(0, |mask, i| mask | 1 << i);
+        Self { mask, children: slots.into_iter().flatten().collect() }
+    }
+}
+
+impl<L> Branch<L> {
+    /// The child at `nibble`.
+    pub(crate) fn get(&self, nibble: usize) -> Option<&Child<L>> {
+        let below = self.mask & ((1 << nibble) - 1);
+        let present = self.mask >> nibble & 1 == 1;
+        present.then(|| &self.children[below.count_ones() as usize])
+    }
+
+    /// The children with their nibbles.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Child<L>)> {
+        (0..16).filter(|nibble| self.mask >> nibble & 1 == 1).zip(&self.children)
+    }
+
+    /// The same branch with each child replaced by what `replace` makes of it; `None` where it
+    /// replaces none.
+    pub(crate) fn replaced(
+        &self,
+        mut replace: impl FnMut(usize, &Child<L>) -> Option<Child<L>>,
+    ) -> Option<Self>
+    where
+        L: Clone,
+    {
+        let mut children: Option<Box<[Child<L>]>> = None;
+        for (index, (nibble, child)) in self.iter().enumerate() {
+            if let Some(other) = replace(nibble, child) {
+                children.get_or_insert_with(|| self.children.clone())[index] = other;
+            }
+        }
+        children.map(|children| Self { mask: self.mask, children })
+    }
+
+    /// A copy by nibble.
+    pub(crate) fn slots(&self) -> Slots<L>
+    where
+        L: Clone,
+    {
+        core::array::from_fn(|nibble| self.get(nibble).cloned())
+    }
+
+    fn rlp(&self) -> Vec<u8> {
+        let children: usize = self.children.iter().map(|child| child.reference().len()).sum();
+        // Absent children and the absent value are empty strings.
+        let payload_length = children + 17 - self.children.len();
+        let mut rlp = Vec::with_capacity(payload_length + 3);
+        Header { list: true, payload_length }.encode(&mut rlp);
+        for nibble in 0..16 {
+            match self.get(nibble) {
+                Some(child) => rlp.extend_from_slice(child.reference()),
+                None => rlp.push(EMPTY_STRING_CODE),
+            }
+        }
+        rlp.push(EMPTY_STRING_CODE);
+        rlp
     }
 }
 

@@ -1,13 +1,17 @@
 //! Merkle proofs as `eth_getProof` gives them (EIP-1186).
 
 use crate::{
-    EMPTY_ROOT_HASH, NodeReader, TrieError,
+    NodeReader, TrieError,
+    context::open,
+    leaf::Leaf,
     node::{Child, Kind},
-    source::Source,
-    trie::nibble,
+    update::nibble,
 };
 use alloy_primitives::{B256, Bytes};
-use alloy_trie::{Nibbles, nodes::RlpNode};
+use alloy_trie::Nibbles;
+
+/// The nodes on the way to a key, and the value there.
+pub(crate) type Found<L> = (Vec<Bytes>, Option<L>);
 
 /// The RLP of the stored nodes on the way from the root to `key`: a proof of its value where it
 /// is present, and of its absence where it is not. Nodes shorter than 32 bytes are inside their
@@ -15,31 +19,37 @@ use alloy_trie::{Nibbles, nodes::RlpNode};
 ///
 /// # Errors
 /// A node on the key's path cannot be read.
-pub fn proof<R: NodeReader>(
-    reader: R,
+pub(crate) fn proof<L: Leaf, R: NodeReader>(
+    reader: &R,
     owner: Option<B256>,
-    root: B256,
+    root: Option<&Child<L>>,
     key: B256,
-) -> Result<Vec<Bytes>, TrieError<R::Error>> {
-    let source = Source::new(reader, owner);
+) -> Result<Found<L>, TrieError<R::Error>> {
     let key = Nibbles::unpack_array(&key);
     let mut nodes = Vec::new();
-    let mut next = (root != EMPTY_ROOT_HASH).then(|| Child::Closed(RlpNode::word_rlp(&root)));
+    let mut next = root.cloned();
     let mut depth = 0;
-    while let Some(Child::Closed(reference)) = next {
-        let (node, rlp) = source.load(reference, key.slice(..depth))?;
-        nodes.extend(rlp.map(Bytes::from));
-        next = match node.kind {
-            Kind::Extension { prefix, child } if key.slice(depth..).starts_with(&prefix) => {
+    while let Some(child) = next {
+        let path = key.slice(..depth);
+        let node = open(reader, owner, 0, &child, path)?;
+        if node.is_stored(&path) {
+            nodes.push(node.kind.rlp().into());
+        }
+        next = match &node.kind {
+            Kind::Leaf { suffix, value } => {
+                let found = *suffix == key.slice(depth..);
+                return Ok((nodes, found.then(|| value.clone())));
+            }
+            Kind::Extension { prefix, child } if key.slice(depth..).starts_with(prefix) => {
                 depth += prefix.len();
-                Some(child)
+                Some(child.clone())
             }
-            Kind::Branch(mut children) => {
+            Kind::Extension { .. } => None,
+            Kind::Branch(branch) => {
                 depth += 1;
-                children[nibble(&key, depth - 1)].take()
+                branch.get(nibble(&key, depth - 1)).cloned()
             }
-            Kind::Leaf { .. } | Kind::Extension { .. } => None,
         };
     }
-    Ok(nodes)
+    Ok((nodes, None))
 }

@@ -1,15 +1,22 @@
-//! A block's changes applied to the account trie and the storage tries.
+//! The whole state: the account trie and the storage tries below it.
 
 use crate::{
-    EMPTY_ROOT_HASH, NodeReader, PathUpdates, StateError, Trie, TrieAccount, commit::Commit,
+    EMPTY_ROOT_HASH, NodeReader, StateError, TrieError,
+    context::{Context, Findings},
+    leaf::{self, AccountLeaf},
+    node::Child,
+    proof::proof,
+    update::{self, Change, Outcome},
+    walk::{self, Limit},
 };
-use alloy_primitives::{B256, U256};
-use alloy_rlp::Decodable;
-use std::collections::BTreeMap;
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_trie::Nibbles;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
-/// What to write, by owner: `None` is the account trie, else the hashed address of a storage
-/// trie. Owners without changes are absent.
-pub type NodeUpdates = BTreeMap<Option<B256>, PathUpdates>;
+/// Where a node is stored: its owner (`None`: the account trie, else the hashed address of a
+/// storage trie) and its path.
+pub type NodeAt = (Option<B256>, Nibbles);
 
 /// An account without its storage root, which follows from its storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,92 +44,121 @@ pub struct AccountChange {
     pub storage_root: B256,
 }
 
+/// One version of the state. Cheap to clone; never changes.
+#[derive(Debug, Clone)]
+pub struct StateTrie {
+    root: Option<Child<AccountLeaf>>,
+}
+
 /// The state after a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateCommit {
-    /// The new state root.
-    pub root: B256,
-    /// What to write so that the store holds the new state's nodes and no others.
-    pub nodes: NodeUpdates,
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The new version.
+    pub trie: StateTrie,
     /// The storage root after the block of each changed account that still exists, by hashed
     /// address, whether the root changed or not.
     pub storage_roots: BTreeMap<B256, B256>,
+    /// Where a store may hold a node of the old version that the new one does not have. A node
+    /// of a later version may stand there again.
+    pub gone: BTreeSet<NodeAt>,
 }
 
-/// Applies `changes`, by hashed address, to the state with this root.
-///
-/// # Errors
-/// A node cannot be read, or a storage root given is not the one in the account trie.
-pub fn apply<R: NodeReader>(
-    reader: R,
-    root: B256,
-    changes: &BTreeMap<B256, AccountChange>,
-) -> Result<StateCommit, StateError<R::Error>> {
-    let mut accounts = Trie::open(&reader, None, root);
-    let mut nodes = NodeUpdates::new();
-    let mut storage_roots = BTreeMap::new();
-    for (&address, change) in changes {
-        check_storage_root(&mut accounts, address, change.storage_root)?;
-        let storage = storage(&reader, address, change)?;
-        if !storage.updates.is_empty() {
-            nodes.insert(Some(address), storage.updates);
-        }
-        match change.account {
-            None => accounts.remove(address)?,
-            Some(account) => {
-                let Account { nonce, balance, code_hash } = account;
-                let value = TrieAccount::new(nonce, balance, storage.root, code_hash);
-                accounts.insert(address, alloy_rlp::encode(value))?;
-                storage_roots.insert(address, storage.root);
-            }
-        }
+impl Default for StateTrie {
+    /// No accounts.
+    fn default() -> Self {
+        Self { root: None }
     }
-    let Commit { root, updates } = accounts.commit();
-    if !updates.is_empty() {
-        nodes.insert(None, updates);
-    }
-    Ok(StateCommit { root, nodes, storage_roots })
 }
 
-/// A storage root that is not the account's would be written back under the state root, so it is
-/// compared with the one committed there.
-fn check_storage_root<R: NodeReader>(
-    accounts: &mut Trie<R>,
-    account: B256,
-    given: B256,
-) -> Result<(), StateError<R::Error>> {
-    let committed = match accounts.get(account)? {
-        None => EMPTY_ROOT_HASH,
-        Some(mut value) => {
-            TrieAccount::decode(&mut value)
-                .map_err(|source| StateError::NotAnAccount { account, source })?
-                .storage_root
-        }
-    };
-    if committed != given {
-        return Err(StateError::StorageRoot { account, given, committed });
+impl StateTrie {
+    /// The state with this root. Nothing is read yet.
+    pub fn at(root: B256) -> Self {
+        Self { root: (root != EMPTY_ROOT_HASH).then(|| Child::root(root)) }
     }
-    Ok(())
-}
 
-/// The account's storage trie after the change.
-fn storage<R: NodeReader>(
-    reader: &R,
-    address: B256,
-    change: &AccountChange,
-) -> Result<Commit, StateError<R::Error>> {
-    let mut trie = Trie::open(reader, Some(address), change.storage_root);
-    if change.wiped || change.account.is_none() {
-        trie.clear()?;
+    /// The state root.
+    pub fn root(&self) -> B256 {
+        self.root.as_ref().map_or(EMPTY_ROOT_HASH, leaf::hash)
     }
-    if change.account.is_some() {
-        for (&slot, value) in &change.storage {
-            if value.is_zero() {
-                trie.remove(slot)?;
-            } else {
-                trie.insert(slot, alloy_rlp::encode(value))?;
-            }
+
+    /// Bytes of memory that this version holds, those shared with others included.
+    pub fn resident(&self) -> usize {
+        self.root.as_ref().map_or(0, Child::resident)
+    }
+
+    /// Applies the `changes` of the block at `height`, by hashed address. Nodes that are not in
+    /// memory come from `reader`, which holds them as they were when they were let go.
+    ///
+    /// # Errors
+    /// A node cannot be read, or a storage root given is not the one in the account trie.
+    pub fn apply<R: NodeReader + Sync>(
+        &self,
+        reader: &R,
+        height: u64,
+        changes: &BTreeMap<B256, AccountChange>,
+    ) -> Result<Applied, StateError<R::Error>> {
+        let findings = Mutex::new(Findings::default());
+        let context = Context { reader, owner: None, height, findings: &findings };
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|(address, change)| Change { key: Nibbles::unpack_array(address), change })
+            .collect();
+        let root = match update::below(&context, self.root.as_ref(), Nibbles::new(), &changes)? {
+            Outcome::Same => self.root.clone(),
+            Outcome::Now(root) => root,
+        };
+        let Findings { gone, storage_roots } =
+            findings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Applied {
+            trie: Self { root },
+            storage_roots: storage_roots.into_iter().collect(),
+            gone: gone.into_iter().collect(),
+        })
+    }
+
+    /// Visits every node that a store of an earlier version, that of height `since`, lacks (`None`:
+    /// an empty store). With the nodes `gone` since then removed first, the store holds exactly
+    /// this version.
+    pub fn changed_since(&self, since: Option<u64>, mut visit: impl FnMut(NodeAt, Vec<u8>)) {
+        if let Some(root) = &self.root {
+            walk::changed_since(root, None, Nibbles::new(), since, &mut visit);
         }
     }
-    Ok(trie.commit())
+
+    /// The same version with less of it in memory: of the nodes that the store holds, as of
+    /// height `stored`, only those used at height `used` or above stay.
+    #[must_use]
+    pub fn pruned(&self, stored: u64, used: u64) -> Self {
+        let root = self.root.as_ref();
+        let pruned = root.and_then(|root| walk::pruned(root, Limit { stored, used }));
+        Self { root: pruned.or_else(|| self.root.clone()) }
+    }
+
+    /// The proof of an account, by hashed address: the nodes from the state root to it.
+    ///
+    /// # Errors
+    /// A node cannot be read.
+    pub fn account_proof<R: NodeReader>(
+        &self,
+        reader: &R,
+        address: B256,
+    ) -> Result<Vec<Bytes>, TrieError<R::Error>> {
+        Ok(proof(reader, None, self.root.as_ref(), address)?.0)
+    }
+
+    /// The proof of a word, by hashed address and hashed slot: the nodes from the storage root to
+    /// it. Empty where the account has no storage or does not exist.
+    ///
+    /// # Errors
+    /// A node cannot be read.
+    pub fn storage_proof<R: NodeReader>(
+        &self,
+        reader: &R,
+        address: B256,
+        slot: B256,
+    ) -> Result<Vec<Bytes>, TrieError<R::Error>> {
+        let (_, account) = proof(reader, None, self.root.as_ref(), address)?;
+        let storage = account.and_then(|account| account.storage);
+        Ok(proof(reader, Some(address), storage.as_ref(), slot)?.0)
+    }
 }

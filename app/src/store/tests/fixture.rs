@@ -1,6 +1,6 @@
 //! Blocks made by hand: state changes without an EVM.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use alloy_consensus::Header;
@@ -8,8 +8,10 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use mooring_bridge::exit::{Exit, Frontier};
 use mooring_bridge::types::ExitIndex;
 use mooring_stf::state::AccountChange;
-use mooring_stf::{AccountRecord, ChangeSet, ExecutedBlock, StateReader as _};
-use mooring_trie::{EMPTY_ROOT_HASH, MemoryNodes, NodeReader};
+use mooring_stf::{
+    AccountRecord, BlockState as _, ChangeSet, ExecutedBlock, SlotChange, StateReader as _,
+};
+use mooring_trie::{EMPTY_ROOT_HASH, MemoryNodes, StateTrie};
 
 use crate::store::{Layer, Store, View};
 
@@ -19,7 +21,7 @@ pub(super) fn open(dir: &Path) -> Store {
     Store::open(dir, CHAIN, || Ok(genesis())).unwrap()
 }
 
-fn genesis() -> ExecutedBlock {
+pub(super) fn genesis() -> ExecutedBlock {
     let header = Header { state_root: EMPTY_ROOT_HASH, ..Header::default() };
     executed(header, &Frontier::default())
 }
@@ -33,7 +35,8 @@ fn executed(header: Header, frontier: &Frontier) -> ExecutedBlock {
         receipts: Vec::new(),
         outcomes: Vec::new(),
         changes: ChangeSet::default(),
-        nodes: BTreeMap::new(),
+        trie: StateTrie::default(),
+        gone: BTreeSet::new(),
         exits: Vec::new(),
         exit_root: frontier.root(),
         exit_count: frontier.count(),
@@ -86,12 +89,14 @@ impl Draft {
     pub(super) fn layer(self, parent: &View) -> Layer {
         let changes = self.changes(parent);
         let root = parent.header().state_root;
-        let committed = mooring_trie::apply(parent, root, &hashed(parent, &changes)).unwrap();
+        assert_eq!(parent.trie().root(), root);
+        let height = parent.number() + 1;
+        let committed = parent.trie().apply(parent, height, &changes.hashed()).unwrap();
         let (frontier, exits) = self.exits_over(parent);
         let header = Header {
             parent_hash: parent.hash(),
-            number: parent.number() + 1,
-            state_root: committed.root,
+            number: height,
+            state_root: committed.trie.root(),
             ..Header::default()
         };
         let mut block = executed(header, &frontier);
@@ -101,7 +106,8 @@ impl Draft {
                 account.storage_root = committed.storage_roots[&keccak256(address)];
             }
         }
-        block.nodes = committed.nodes;
+        block.trie = committed.trie;
+        block.gone = committed.gone;
         block.exits = exits;
         Layer::new(parent, block, Vec::new()).unwrap()
     }
@@ -109,13 +115,15 @@ impl Draft {
     fn changes(&self, parent: &View) -> ChangeSet {
         let mut changes = ChangeSet::default();
         for &address in &self.deleted {
-            let gone = AccountChange { wiped: true, ..AccountChange::default() };
+            let before = parent.account(address).unwrap();
+            let gone = AccountChange { before, wiped: true, ..AccountChange::default() };
             changes.accounts.insert(address, gone);
         }
         let touched = self.balances.keys().chain(self.codes.keys()).chain(self.slots.keys());
         for &address in touched {
             let wiped = self.deleted.contains(&address);
-            let before = if wiped { empty() } else { parent.account_or_empty(address).unwrap() };
+            let found = parent.account(address).unwrap();
+            let before = if wiped { None } else { found.clone() }.unwrap_or_else(empty);
             let code = self.codes.get(&address);
             let account = AccountRecord {
                 nonce: before.nonce + 1,
@@ -123,8 +131,15 @@ impl Draft {
                 code_hash: code.map_or(before.code_hash, keccak256),
                 storage_root: before.storage_root,
             };
-            let storage = self.slots.get(&address).cloned().unwrap_or_default();
-            let change = AccountChange { account: Some(account), wiped, storage };
+            let slots = self.slots.get(&address).into_iter().flatten();
+            let slot = |(slot, after): (&U256, &U256)| {
+                let before = parent.storage(address, *slot).unwrap();
+                let before = if wiped { U256::ZERO } else { before };
+                (*slot, SlotChange { before, after: *after })
+            };
+            let storage = slots.map(slot).filter(|(_, word)| word.before != word.after).collect();
+            let wiped = wiped && found.is_some();
+            let change = AccountChange { before: found, account: Some(account), wiped, storage };
             changes.accounts.insert(address, change);
         }
         changes.code = self.codes.values().map(|code| (keccak256(code), code.clone())).collect();
@@ -158,26 +173,6 @@ fn empty() -> AccountRecord {
     }
 }
 
-/// The same changes by hashed key, for the trie.
-fn hashed(parent: &View, changes: &ChangeSet) -> BTreeMap<B256, mooring_trie::AccountChange> {
-    let one = |(address, change): (&Address, &AccountChange)| {
-        let before = parent.account(*address).unwrap();
-        let account = change.account.as_ref().map(|account| mooring_trie::Account {
-            nonce: account.nonce,
-            balance: account.balance,
-            code_hash: account.code_hash,
-        });
-        let slots = change.storage.iter();
-        let storage =
-            slots.map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value)).collect();
-        let storage_root = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let change =
-            mooring_trie::AccountChange { account, storage, wiped: change.wiped, storage_root };
-        (keccak256(address), change)
-    };
-    changes.accounts.iter().map(one).collect()
-}
-
 /// The state root of a state built anew in memory.
 pub(super) fn root_of(state: &BTreeMap<Address, (AccountRecord, BTreeMap<U256, U256>)>) -> B256 {
     let changes = state
@@ -197,8 +192,6 @@ pub(super) fn root_of(state: &BTreeMap<Address, (AccountRecord, BTreeMap<U256, U
             (keccak256(address), change)
         })
         .collect();
-    let nodes = MemoryNodes::default();
-    // The reader is there for its type alone: an empty trie reads nothing.
-    assert!(nodes.node(None, &mooring_trie::Nibbles::new()).unwrap().is_none());
-    mooring_trie::apply(&nodes, EMPTY_ROOT_HASH, &changes).unwrap().root
+    // An empty trie reads nothing.
+    StateTrie::default().apply(&MemoryNodes::default(), 1, &changes).unwrap().trie.root()
 }

@@ -6,8 +6,8 @@ use alloy_primitives::{Address, U256};
 use mooring_stf::{AccountRecord, StateReader as _};
 use proptest::prelude::*;
 
-use super::fixture::{Draft, open, root_of};
-use crate::store::View;
+use super::fixture::{CHAIN, Draft, genesis, root_of};
+use crate::store::{Store, StoreOptions, View};
 
 type State = BTreeMap<Address, (AccountRecord, BTreeMap<U256, U256>)>;
 
@@ -73,41 +73,76 @@ fn check(view: &View, state: &State) {
             let value = slots.and_then(|slots| slots.get(&U256::from(s)));
             let found = view.storage(address(a), U256::from(s)).unwrap();
             assert_eq!(found, value.copied().unwrap_or_default());
-            super::verify(view, address(a), U256::from(s));
+            super::verify_if_kept(view, address(a), U256::from(s));
         }
     }
     assert_eq!(view.header().state_root, root_of(state));
 }
 
+/// What happens to the store after a block.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Nothing,
+    Flush,
+    Reopen,
+}
+
+fn then() -> impl Strategy<Value = Then> {
+    prop_oneof![3 => Just(Then::Nothing), 2 => Just(Then::Flush), 1 => Just(Then::Reopen)]
+}
+
+/// Little memory, so that all that is kept there is soon let go.
+fn small(dir: &std::path::Path, history: u64) -> Store {
+    let options =
+        StoreOptions { trie_cache: 0, flush_blocks: 4, history, ..StoreOptions::default() };
+    Store::open_with(dir, CHAIN, options, || Ok(genesis())).unwrap()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(11),
+        ..Default::default()
+    })]
 
     #[test]
     fn every_view_tells_its_own_blocks_state(
-        blocks in prop::collection::vec(prop::collection::vec(change(), 0..6), 1..8),
+        blocks in prop::collection::vec(
+            (prop::collection::vec(change(), 0..6), then()), 1..12),
         lag in 0..4usize,
+        history in prop_oneof![Just(0), 2..6u64],
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let mut history = vec![(State::new(), None)];
-        let mut state = State::new();
-        {
-            let store = open(dir.path());
-            for changes in &blocks {
-                let view = draft(changes).commit(&store, lag);
-                advance(&mut state, changes, &view);
-                history.push((state.clone(), Some(view)));
-            }
-            for (height, (state, view)) in history.iter().enumerate() {
-                check(&store.at(height as u64).unwrap(), state);
-                if let Some(view) = view {
-                    check(view, state);
+        let mut past = vec![State::new()];
+        let mut store = small(dir.path(), history);
+        for (changes, then) in &blocks {
+            let view = draft(changes).commit(&store, lag);
+            let mut state = past.last().unwrap().clone();
+            advance(&mut state, changes, &view);
+            check(&view, &state);
+            past.push(state);
+            // It would hold the directory open.
+            drop(view);
+            match then {
+                Then::Nothing => {}
+                Then::Flush => store.flush().unwrap(),
+                Then::Reopen => {
+                    drop(store);
+                    store = small(dir.path(), history);
+                    // What was not written is gone.
+                    past.truncate(store.latest().number() as usize + 1);
                 }
             }
-            history.iter_mut().for_each(|(_, view)| *view = None);
+            // Reads for execution fill the memory that all views share.
+            check(&store.head(), past.last().unwrap());
+            for (height, state) in past.iter().enumerate() {
+                match store.at(height as u64).unwrap() {
+                    Some(view) => check(&view, state),
+                    None => prop_assert!(history > 0 && height as u64 + history < past.len() as u64),
+                }
+            }
+            prop_assert!(store.at(past.len() as u64).unwrap().is_none());
         }
-        let written = blocks.len().saturating_sub(lag);
-        let view = open(dir.path()).latest();
-        prop_assert_eq!(view.number(), written as u64);
-        check(&view, &history[written].0);
     }
 }

@@ -1,10 +1,12 @@
 //! The end of a block: fees, the supply check, roots and the header.
 
+use std::collections::BTreeSet;
+
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWALS};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B256, U256};
 use mooring_bridge::{Height, apphash::AppState, exit};
-use mooring_trie::NodeUpdates;
+use mooring_trie::{Applied, NodeAt, StateTrie};
 
 use super::{BlockExecutor, Ledger};
 use crate::{
@@ -30,8 +32,9 @@ impl<S: BlockState> BlockExecutor<'_, S> {
             params, parent, block, rules, evm, transactions, receipts, outcomes, exits, ..
         } = self;
         let overlay = evm.ctx.journaled_state.database;
-        let (state_root, changes, nodes) = commit_state(overlay, parent.state_root)?;
-        let header = header(parent.hash, &block, &rules, state_root, &transactions, &receipts);
+        let state = commit_state(overlay, parent.state_root, block.number)?;
+        let root = state.trie.root();
+        let header = header(parent.hash, &block, &rules, root, &transactions, &receipts);
         let hash = header.hash_slow();
         let app_hash = app_hash(params, &header, hash, &exit_head);
         Ok(ExecutedBlock {
@@ -40,8 +43,9 @@ impl<S: BlockState> BlockExecutor<'_, S> {
             transactions,
             receipts,
             outcomes,
-            changes,
-            nodes,
+            changes: state.changes,
+            trie: state.trie,
+            gone: state.gone,
             exits,
             exit_root: exit_head.root,
             exit_count: exit_head.count,
@@ -103,23 +107,36 @@ fn is_balanced(supply: Supply, ledger: Ledger, burnt: U256) -> bool {
     made.is_some() && made == gone
 }
 
-/// Applies the overlay to the tries: the new state root, the changes with their new storage
-/// roots, and the nodes to write.
+/// The state after a block, with what the block changed.
+#[derive(Debug)]
+pub(crate) struct CommittedState {
+    pub(crate) changes: ChangeSet,
+    pub(crate) trie: StateTrie,
+    pub(crate) gone: BTreeSet<NodeAt>,
+}
+
+/// Applies the overlay of the block at `height` to the tries.
 pub(crate) fn commit_state<S: BlockState>(
     overlay: Overlay<'_, S>,
     parent_root: B256,
-) -> Result<(B256, ChangeSet, NodeUpdates), Fault> {
+    height: u64,
+) -> Result<CommittedState, Fault> {
     let state = overlay.reader();
-    let (mut changes, hashed) = overlay.into_changes();
-    let commit = mooring_trie::apply(state, parent_root, &hashed)
+    let parent = state.trie();
+    if parent.root() != parent_root {
+        return Err(Fault::new("execute a block on another state than its parent's"));
+    }
+    let mut changes = overlay.into_changes();
+    let Applied { trie, storage_roots, gone } = parent
+        .apply(state, height, &changes.hashed())
         .map_err(|error| Fault::from_cause("apply a block to the state tries", error))?;
     for (address, change) in &mut changes.accounts {
         let key = alloy_primitives::keccak256(address);
-        if let (Some(account), Some(root)) = (&mut change.account, commit.storage_roots.get(&key)) {
+        if let (Some(account), Some(root)) = (&mut change.account, storage_roots.get(&key)) {
             account.storage_root = *root;
         }
     }
-    Ok((commit.root, changes, commit.nodes))
+    Ok(CommittedState { changes, trie, gone })
 }
 
 /// A real Ethereum header (design section 3), with the fields that the block's fork has.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use mooring_trie::{MemoryNodes, Nibbles, NodeReader};
+use mooring_trie::{Nibbles, NodeReader, StateTrie};
 
-use crate::{AccountRecord, ExecutedBlock, Fault, StateReader};
+use crate::{AccountRecord, BlockState, ExecutedBlock, Fault, SlotChange, StateReader};
 
-/// The state after the last block written, with its trie nodes.
+/// The state after the last block written, with its whole trie.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryState {
     /// Accounts by address.
@@ -18,15 +18,15 @@ pub struct MemoryState {
     pub code: BTreeMap<B256, Bytes>,
     /// Block hashes by number.
     pub hashes: BTreeMap<u64, B256>,
-    /// The tries.
-    pub nodes: MemoryNodes,
+    /// The trie.
+    pub trie: StateTrie,
 }
 
 impl MemoryState {
     /// Takes over what a block wrote.
     pub fn write(&mut self, block: &ExecutedBlock) {
         self.hashes.insert(block.header.number, block.hash);
-        self.nodes.write_all(block.nodes.clone());
+        self.trie = block.trie.clone();
         self.code.extend(block.changes.code.clone());
         for (address, change) in &block.changes.accounts {
             if change.wiped || change.account.is_none() {
@@ -36,11 +36,11 @@ impl MemoryState {
                 Some(account) => self.accounts.insert(*address, account.clone()),
                 None => self.accounts.remove(address),
             };
-            for (slot, value) in &change.storage {
-                if value.is_zero() {
+            for (slot, SlotChange { after, .. }) in &change.storage {
+                if after.is_zero() {
                     self.storage.remove(&(*address, *slot));
                 } else {
-                    self.storage.insert((*address, *slot), *value);
+                    self.storage.insert((*address, *slot), *after);
                 }
             }
         }
@@ -69,7 +69,13 @@ impl StateReader for MemoryState {
 impl NodeReader for MemoryState {
     type Error = Fault;
 
-    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>, Fault> {
-        self.nodes.node(owner, path).map_err(|never| match never {})
+    fn node(&self, _: Option<B256>, _: &Nibbles) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
+}
+
+impl BlockState for MemoryState {
+    fn trie(&self) -> StateTrie {
+        self.trie.clone()
     }
 }

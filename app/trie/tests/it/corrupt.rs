@@ -1,114 +1,138 @@
 //! A damaged store gives an error that names the place, and never a root.
 
-use crate::model::{Leaves, built};
-use alloy_primitives::{B256, keccak256};
+use crate::model::{OWNER, Words, built, writes};
+use alloy_primitives::{B256, U256, keccak256};
 use core::cell::Cell;
-use mooring_trie::{Location, MemoryNodes, Nibbles, NodeReader, Trie, TrieError, proof};
+use mooring_trie::{
+    AccountChange, Location, MemoryNodes, Nibbles, NodeAt, NodeReader, StateError, StateTrie,
+    TrieError,
+};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
-const OWNER: Option<B256> = Some(B256::repeat_byte(5));
-
-fn sample() -> (B256, MemoryNodes, Leaves) {
-    let leaves: Leaves = (0u8..50).map(|i| (keccak256([i]), vec![i; 40])).collect();
-    let (root, nodes) = built(OWNER, &leaves);
-    (root, nodes, leaves)
+fn sample() -> (B256, MemoryNodes, Words) {
+    let words: Words = (0u8..50).map(|i| (keccak256([i]), U256::MAX - U256::from(i))).collect();
+    let (trie, nodes) = built(&words);
+    (trie.root(), nodes, words)
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the disk is gone")]
 struct DiskGone;
 
-/// Fails for one path while `broken`.
-struct Fails<'a> {
+/// A store with one node replaced or unreadable.
+struct Damaged<'a> {
     nodes: &'a MemoryNodes,
-    path: Nibbles,
-    broken: Cell<bool>,
+    at: NodeAt,
+    /// The node's bytes, `None` where there are none; an error where the outer is `None`.
+    found: Option<Option<Vec<u8>>>,
+    asked: Mutex<Cell<usize>>,
 }
 
-impl NodeReader for Fails<'_> {
+impl<'a> Damaged<'a> {
+    fn new(nodes: &'a MemoryNodes, at: NodeAt, found: Option<Option<Vec<u8>>>) -> Self {
+        Self { nodes, at, found, asked: Mutex::default() }
+    }
+}
+
+impl NodeReader for Damaged<'_> {
     type Error = DiskGone;
 
     fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>, DiskGone> {
-        if self.broken.get() && *path == self.path {
-            return Err(DiskGone);
+        if (owner, *path) == self.at {
+            let asked = self.asked.lock().unwrap();
+            asked.set(asked.get() + 1);
+            return self.found.clone().ok_or(DiskGone);
         }
         Ok(self.nodes.node(owner, path).unwrap())
     }
 }
 
+/// Everything that reads the node at `at` on the way to `key`, as errors.
+fn errors(store: &Damaged<'_>, root: B256, words: &Words, slot: B256) -> Vec<TrieError<DiskGone>> {
+    let trie = StateTrie::at(root);
+    let apply = |changes: BTreeMap<B256, AccountChange>| match trie.apply(store, 2, &changes) {
+        Err(StateError::Trie(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    vec![
+        apply(writes(words, &[(slot, U256::from(1))].into(), false)),
+        apply(writes(words, &[(slot, U256::ZERO)].into(), false)),
+        apply(writes(words, &Words::new(), true)),
+        trie.storage_proof(store, OWNER, slot).unwrap_err(),
+    ]
+}
+
+/// A slot whose path leads through the node.
+fn slot_through(words: &Words, (owner, path): &NodeAt) -> B256 {
+    let below = |key: &&B256| owner.is_none() || Nibbles::unpack(key).starts_with(path);
+    *words.keys().find(below).unwrap()
+}
+
 #[test]
 fn each_changed_byte_of_each_node_is_noticed() {
-    let (root, nodes, leaves) = sample();
-    for (owner, path, rlp) in nodes.iter() {
-        for at in [0, rlp.len() / 2, rlp.len() - 1] {
+    let (root, nodes, words) = sample();
+    for (at, rlp) in nodes.iter() {
+        for byte in [0, rlp.len() / 2, rlp.len() - 1] {
             let mut damaged = rlp.to_vec();
-            damaged[at] ^= 1;
-            let mut store = nodes.clone();
-            store.write(owner, [(*path, Some(damaged))].into());
-            let key = *leaves.keys().find(|key| Nibbles::unpack(key).starts_with(path)).unwrap();
-            let place = Location { owner, path: *path };
-            let is_named = |error| matches!(error, TrieError::Corrupt { at, .. } if at == place);
-            assert!(is_named(Trie::open(&store, owner, root).get(key).unwrap_err()));
-            assert!(is_named(Trie::open(&store, owner, root).insert(key, vec![1]).unwrap_err()));
-            assert!(is_named(Trie::open(&store, owner, root).remove(key).unwrap_err()));
-            assert!(is_named(Trie::open(&store, owner, root).clear().unwrap_err()));
-            assert!(is_named(proof(&store, owner, root, key).unwrap_err()));
+            damaged[byte] ^= 1;
+            let store = Damaged::new(&nodes, *at, Some(Some(damaged)));
+            let place = Location { owner: at.0, path: at.1 };
+            for error in errors(&store, root, &words, slot_through(&words, at)) {
+                assert!(matches!(error, TrieError::Corrupt { at, .. } if at == place), "{error}");
+            }
         }
     }
 }
 
 #[test]
-fn a_missing_node_is_named() {
-    let (root, mut nodes, leaves) = sample();
-    let key = *leaves.keys().next().unwrap();
-    nodes.write(OWNER, [(Nibbles::new(), None)].into());
-    let error = Trie::open(&nodes, OWNER, root).get(key).map(drop).unwrap_err();
-    assert!(matches!(error, TrieError::Missing { hash, .. } if hash == root));
-    let place = Location { owner: OWNER, path: Nibbles::from_nibbles([3, 10]) };
-    assert_eq!(place.to_string(), format!("storage trie of {}, path 0x3a", OWNER.unwrap()));
+fn missing_and_unreadable_nodes_are_named() {
+    let (root, nodes, words) = sample();
+    for (at, _) in nodes.iter() {
+        let slot = slot_through(&words, at);
+        let place = Location { owner: at.0, path: at.1 };
+        for error in errors(&Damaged::new(&nodes, *at, Some(None)), root, &words, slot) {
+            assert!(matches!(error, TrieError::Missing { at, .. } if at == place), "{error}");
+        }
+        let store = Damaged::new(&nodes, *at, None);
+        for error in errors(&store, root, &words, slot) {
+            assert!(matches!(error, TrieError::Reader { at, .. } if at == place), "{error}");
+        }
+        assert!(store.asked.lock().unwrap().get() >= 4);
+    }
+    let place = Location { owner: Some(OWNER), path: Nibbles::from_nibbles([3, 10]) };
+    assert_eq!(place.to_string(), format!("storage trie of {OWNER}, path 0x3a"));
 }
 
 #[test]
 fn bytes_with_the_right_hash_that_are_no_such_trie_are_refused() {
     let word = [0xa0].into_iter().chain([7; 32]).collect::<Vec<_>>();
-    let leaf_too_short = alloy_rlp::encode(alloy_trie::nodes::LeafNode::new(
-        Nibbles::from_nibbles([1, 2, 3]),
-        vec![1; 40],
-    ));
-    for rlp in [word, leaf_too_short, vec![0x80], vec![0xc0], vec![]] {
-        let mut nodes = MemoryNodes::default();
+    let leaf = |nibbles: usize, value: Vec<u8>| {
+        let key = Nibbles::from_nibbles(vec![1; nibbles]);
+        alloy_rlp::encode(alloy_trie::nodes::LeafNode::new(key, value))
+    };
+    let too_short = leaf(3, vec![1; 40]);
+    let no_account = leaf(64, vec![1; 40]);
+    let nodes = MemoryNodes::default();
+    for rlp in [word, too_short, no_account, vec![0xc0], vec![]] {
         let root = keccak256(&rlp);
-        if root == mooring_trie::EMPTY_ROOT_HASH {
-            continue;
-        }
-        nodes.write(None, [(Nibbles::new(), Some(rlp))].into());
-        let error = Trie::open(&nodes, None, root).get(B256::ZERO).map(drop).unwrap_err();
+        let store = Damaged::new(&nodes, (None, Nibbles::new()), Some(Some(rlp)));
+        let error = StateTrie::at(root).account_proof(&store, OWNER).unwrap_err();
         assert!(matches!(error, TrieError::Malformed { .. }), "{error}");
     }
 }
 
 #[test]
-fn a_failed_call_changes_nothing() {
-    let (root, nodes, leaves) = sample();
-    let mut met = 0;
-    for (_, path, _) in nodes.iter().skip(1) {
-        let reader = Fails { nodes: &nodes, path: *path, broken: Cell::new(true) };
-        for key in leaves.keys() {
-            let mut trie = Trie::open(&reader, OWNER, root);
-            if let Err(error) = trie.remove(*key) {
-                assert!(matches!(error, TrieError::Reader { .. }));
-                met += 1;
-                assert_eq!(trie.commit().root, root);
-                // With the disk back, the same trie goes on as if nothing had happened.
-                let mut trie = Trie::open(&reader, OWNER, root);
-                assert!(trie.remove(*key).is_err());
-                reader.broken.set(false);
-                trie.remove(*key).unwrap();
-                let mut left = leaves.clone();
-                left.remove(key);
-                assert_eq!(trie.commit().root, built(OWNER, &left).0);
-                reader.broken.set(true);
-            }
-        }
+fn a_failed_change_leaves_the_version_as_it_was() {
+    let (root, nodes, words) = sample();
+    for (at, _) in nodes.iter().skip(1) {
+        let slot = slot_through(&words, at);
+        let trie = StateTrie::at(root);
+        let changes = writes(&words, &[(slot, U256::ZERO)].into(), false);
+        assert!(trie.apply(&Damaged::new(&nodes, *at, None), 2, &changes).is_err());
+        let mut left = words.clone();
+        left.remove(&slot);
+        let again = trie.apply(&nodes, 2, &changes).unwrap();
+        assert_eq!(again.trie.root(), built(&left).0.root());
     }
-    assert!(met > leaves.len());
 }

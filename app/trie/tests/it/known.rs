@@ -2,20 +2,19 @@
 
 use alloy_primitives::{U256, address, b256, keccak256, utils::KECCAK256_EMPTY};
 use mooring_trie::{
-    Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, Nibbles, Trie, apply, node_key,
+    Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, Nibbles, StateTrie, node_key,
 };
 use std::collections::BTreeMap;
 
 #[test]
 fn the_empty_trie_has_the_known_root_and_no_nodes() {
-    let nodes = MemoryNodes::default();
-    let commit = Trie::open(&nodes, None, EMPTY_ROOT_HASH).commit();
+    let trie = StateTrie::default();
     assert_eq!(
-        commit.root,
+        trie.root(),
         b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
     );
-    assert_eq!(commit.root, keccak256([0x80]));
-    assert!(commit.updates.is_empty());
+    assert_eq!(trie.root(), keccak256([0x80]));
+    trie.changed_since(None, |at, _| panic!("{at:?}"));
 }
 
 #[test]
@@ -52,9 +51,9 @@ fn sepolia_genesis_has_its_published_state_root() {
             (keccak256(address), change)
         })
         .collect();
-    let commit = apply(MemoryNodes::default(), EMPTY_ROOT_HASH, &changes).unwrap();
+    let applied = StateTrie::default().apply(&MemoryNodes::default(), 0, &changes).unwrap();
     assert_eq!(
-        commit.root,
+        applied.trie.root(),
         b256!("5eb6e371a698b8d68f665192350ffcecbbbf322916f4b51bd79bb6887da3f494")
     );
 }

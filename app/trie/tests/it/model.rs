@@ -1,12 +1,17 @@
-//! What a trie should be: a sorted map, and the oracle's answers about it.
+//! What a trie should be: sorted maps, and the oracle's answers about them.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, U256, keccak256, utils::KECCAK256_EMPTY};
 use alloy_trie::{HashBuilder, proof::verify_proof};
-use mooring_trie::{MemoryNodes, Nibbles, Trie, proof};
+use mooring_trie::{
+    Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, Nibbles, StateTrie, TrieAccount,
+};
 use proptest::{prelude::*, test_runner::RngSeed};
 use std::collections::BTreeMap;
 
+/// A trie's leaves: the RLP that each key holds.
 pub(crate) type Leaves = BTreeMap<B256, Vec<u8>>;
+/// Non-zero words by hashed slot.
+pub(crate) type Words = BTreeMap<B256, U256>;
 
 /// The same cases in each run.
 pub(crate) fn seeded(cases: u32) -> ProptestConfig {
@@ -27,8 +32,13 @@ pub(crate) fn key() -> impl Strategy<Value = B256> {
     ]
 }
 
-pub(crate) fn value() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![prop::collection::vec(any::<u8>(), 1..4), prop::collection::vec(1u8.., 25..80)]
+/// Words, of which some are zero: removals.
+pub(crate) fn word() -> impl Strategy<Value = U256> {
+    prop_oneof![
+        2 => Just(U256::ZERO),
+        2 => (1u64..200).prop_map(U256::from),
+        2 => any::<[u64; 4]>().prop_map(U256::from_limbs),
+    ]
 }
 
 pub(crate) fn oracle_root(leaves: &Leaves) -> B256 {
@@ -39,30 +49,62 @@ pub(crate) fn oracle_root(leaves: &Leaves) -> B256 {
     builder.root()
 }
 
-/// The nodes and root of a trie built from these leaves alone.
-pub(crate) fn built(owner: Option<B256>, leaves: &Leaves) -> (B256, MemoryNodes) {
-    let empty = MemoryNodes::default();
-    let mut trie = Trie::open(&empty, owner, mooring_trie::EMPTY_ROOT_HASH);
-    for (key, value) in leaves {
-        trie.insert(*key, value.clone()).unwrap();
-    }
-    let commit = trie.commit();
-    let mut nodes = MemoryNodes::default();
-    nodes.write(owner, commit.updates);
-    (commit.root, nodes)
+pub(crate) fn storage_leaves(words: &Words) -> Leaves {
+    words.iter().map(|(slot, word)| (*slot, alloy_rlp::encode(word))).collect()
 }
 
-/// The proof of `key` verifies for its value, and for no other.
+pub(crate) fn storage_root(words: &Words) -> B256 {
+    oracle_root(&storage_leaves(words))
+}
+
+/// The one account of a state with one storage trie.
+pub(crate) const OWNER: B256 = B256::repeat_byte(9);
+
+const OWNER_ACCOUNT: Account =
+    Account { nonce: 1, balance: U256::ZERO, code_hash: KECCAK256_EMPTY };
+
+/// A change of [`OWNER`]'s storage.
+pub(crate) fn writes(before: &Words, writes: &Words, wiped: bool) -> BTreeMap<B256, AccountChange> {
+    let change = AccountChange {
+        account: Some(OWNER_ACCOUNT),
+        storage: writes.clone(),
+        wiped,
+        storage_root: if before.is_empty() { EMPTY_ROOT_HASH } else { storage_root(before) },
+    };
+    BTreeMap::from([(OWNER, change)])
+}
+
+/// The words after `writes`.
+pub(crate) fn follow(words: &mut Words, writes: &Words) {
+    words.extend(writes);
+    words.retain(|_, word| !word.is_zero());
+}
+
+/// The root of a state whose one account has these words.
+pub(crate) fn state_root(words: &Words) -> B256 {
+    let Account { nonce, balance, code_hash } = OWNER_ACCOUNT;
+    let account = TrieAccount::new(nonce, balance, storage_root(words), code_hash);
+    oracle_root(&BTreeMap::from([(OWNER, alloy_rlp::encode(account))]))
+}
+
+/// The state of these words, built at once, with a store of it.
+pub(crate) fn built(words: &Words) -> (StateTrie, MemoryNodes) {
+    let mut nodes = MemoryNodes::default();
+    let changes = writes(&Words::new(), words, false);
+    let applied = StateTrie::default().apply(&nodes, 0, &changes).unwrap();
+    nodes.write(None, &applied);
+    (applied.trie, nodes)
+}
+
+/// A proof verifies for `value`, and for no other.
 pub(crate) fn check_proof(
-    nodes: &MemoryNodes,
-    owner: Option<B256>,
     root: B256,
     key: B256,
     value: Option<&Vec<u8>>,
+    proof: &[alloy_primitives::Bytes],
 ) {
-    let proof = proof(nodes, owner, root, key).unwrap();
     let path = Nibbles::unpack(key);
-    verify_proof(root, path, value.cloned(), &proof).unwrap();
+    verify_proof(root, path, value.cloned(), proof).unwrap();
     let other = if value.is_some() { None } else { Some(vec![1]) };
-    assert!(verify_proof(root, path, other, &proof).is_err());
+    assert!(verify_proof(root, path, other, proof).is_err());
 }

@@ -1,16 +1,15 @@
 //! Random lives of a whole state.
 
-use crate::model::{Leaves, built, check_proof, oracle_root, seeded};
+use crate::model::{Leaves, Words, check_proof, oracle_root, seeded, storage_leaves};
 use alloy_primitives::{B256, U256, keccak256, utils::KECCAK256_EMPTY};
 use mooring_trie::{
-    Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, NodeUpdates, StateError, TrieAccount,
-    apply,
+    Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, StateError, StateTrie, TrieAccount,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Accounts and their storage, without zero slots.
-type Model = BTreeMap<B256, (Account, BTreeMap<B256, U256>)>;
+type Model = BTreeMap<B256, (Account, Words)>;
 
 /// A change without the previous storage root, which the model knows.
 #[derive(Debug, Clone)]
@@ -37,10 +36,6 @@ fn block() -> impl Strategy<Value = BTreeMap<B256, Step>> {
     prop::collection::btree_map((0u8..12).prop_map(|seed| keccak256([seed])), step(), 0..10)
 }
 
-fn storage_leaves(storage: &BTreeMap<B256, U256>) -> Leaves {
-    storage.iter().map(|(slot, value)| (*slot, alloy_rlp::encode(value))).collect()
-}
-
 fn storage_root(model: &Model, address: &B256) -> B256 {
     model.get(address).map_or(EMPTY_ROOT_HASH, |(_, s)| oracle_root(&storage_leaves(s)))
 }
@@ -56,13 +51,15 @@ fn account_leaves(model: &Model) -> Leaves {
 
 /// All nodes that a state of these accounts has.
 fn all_nodes(model: &Model) -> MemoryNodes {
-    let tries = model.iter().map(|(a, (_, s))| (Some(*a), storage_leaves(s)));
+    let change = |(address, (account, storage)): (&B256, &(Account, Words))| {
+        let (account, storage) = (Some(*account), storage.clone());
+        let storage_root = EMPTY_ROOT_HASH;
+        (*address, AccountChange { account, storage, wiped: false, storage_root })
+    };
+    let changes = model.iter().map(change).collect();
     let mut nodes = MemoryNodes::default();
-    for (owner, leaves) in tries.chain([(None, account_leaves(model))]) {
-        let (_, trie) = built(owner, &leaves);
-        let updates = trie.iter().map(|(_, path, rlp)| (*path, Some(rlp.to_vec())));
-        nodes.write_all(NodeUpdates::from([(owner, updates.collect())]));
-    }
+    let applied = StateTrie::default().apply(&nodes, 0, &changes).unwrap();
+    nodes.write(None, &applied);
     nodes
 }
 
@@ -96,27 +93,37 @@ proptest! {
 
     #[test]
     fn state_roots_and_nodes_follow_from_the_accounts_alone(
-        blocks in prop::collection::vec(block(), 1..8)
+        blocks in prop::collection::vec((block(), any::<bool>()), 1..8)
     ) {
-        let (mut model, mut nodes, mut root) = (Model::new(), MemoryNodes::default(), EMPTY_ROOT_HASH);
-        for block in blocks {
+        let (mut model, mut nodes) = (Model::new(), MemoryNodes::default());
+        let mut trie = StateTrie::default();
+        for (height, (block, forget)) in (0..).zip(blocks) {
             let changes = changes(&model, &block);
-            let commit = apply(&nodes, root, &changes).unwrap();
+            let applied = trie.apply(&nodes, height, &changes).unwrap();
             follow(&mut model, block);
-            prop_assert_eq!(commit.root, oracle_root(&account_leaves(&model)));
+            prop_assert_eq!(applied.trie.root(), oracle_root(&account_leaves(&model)));
             let alive = changes.keys().filter(|address| model.contains_key(*address));
             let roots = alive.map(|address| (*address, storage_root(&model, address))).collect();
-            prop_assert_eq!(&commit.storage_roots, &roots);
-            root = commit.root;
-            nodes.write_all(commit.nodes);
+            prop_assert_eq!(&applied.storage_roots, &roots);
+            nodes.write(u64::checked_sub(height, 1), &applied);
             prop_assert_eq!(&nodes, &all_nodes(&model));
+            trie = applied.trie;
+            if forget {
+                trie = trie.pruned(height, height);
+            }
         }
         for (address, (_, storage)) in &model {
             let leaves = storage_leaves(storage);
             let root = storage_root(&model, address);
             for slot in (0u8..32).map(|slot| keccak256([slot])) {
-                check_proof(&nodes, Some(*address), root, slot, leaves.get(&slot));
+                let proof = trie.storage_proof(&nodes, *address, slot).unwrap();
+                check_proof(root, slot, leaves.get(&slot), &proof);
             }
+        }
+        let leaves = account_leaves(&model);
+        for address in (0u8..14).map(|seed| keccak256([seed])) {
+            let proof = trie.account_proof(&nodes, address).unwrap();
+            check_proof(trie.root(), address, leaves.get(&address), &proof);
         }
     }
 }
@@ -128,14 +135,15 @@ fn a_wrong_previous_storage_root_is_refused() {
     let address = keccak256("address");
     let mut change =
         AccountChange { account, storage, wiped: false, storage_root: EMPTY_ROOT_HASH };
-    let mut nodes = MemoryNodes::default();
-    let commit = apply(&nodes, EMPTY_ROOT_HASH, &[(address, change.clone())].into()).unwrap();
-    nodes.write_all(commit.nodes);
+    let nodes = MemoryNodes::default();
+    let first = StateTrie::default().apply(&nodes, 1, &[(address, change.clone())].into()).unwrap();
 
-    let error = apply(&nodes, commit.root, &[(address, change.clone())].into()).unwrap_err();
-    let right = commit.storage_roots[&address];
+    let error = first.trie.apply(&nodes, 2, &[(address, change.clone())].into()).unwrap_err();
+    let right = first.storage_roots[&address];
     assert!(matches!(error, StateError::StorageRoot { committed, .. } if committed == right));
     change.storage_root = right;
-    let again = apply(&nodes, commit.root, &[(address, change)].into()).unwrap();
-    assert_eq!((again.root, again.nodes), (commit.root, NodeUpdates::new()));
+    let again = first.trie.apply(&nodes, 2, &[(address, change)].into()).unwrap();
+    assert_eq!(again.trie.root(), first.trie.root());
+    again.trie.changed_since(Some(1), |at, _| panic!("{at:?} changed"));
+    assert!(again.gone.is_empty());
 }

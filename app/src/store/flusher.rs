@@ -1,0 +1,149 @@
+//! The thread that keeps the tables within reach of the tip.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use mooring_stf::Fault;
+
+use super::Shared;
+use super::flush::Job;
+use super::view::Base;
+
+/// What the thread is asked for, and how it went.
+#[derive(Debug, Default)]
+struct State {
+    /// Somebody committed since it last looked.
+    is_called: bool,
+    is_stopping: bool,
+    /// Why it ended, in words.
+    failed: Option<String>,
+}
+
+/// The calls between the committing thread and the flushing one.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Signals {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        until: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        self.changed
+            .wait_while(state, |state| !until(state))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that there may be something to do.
+    pub(super) fn call(&self) {
+        self.set(|state| state.is_called = true);
+    }
+
+    /// The failure that ended the thread, if one did.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.lock().failed.clone().map_or(Ok(()), |why| Err(Fault::new(why)))
+    }
+
+    /// Waits until `is_enough` or the thread has failed. The thread tells after each flush.
+    pub(super) fn wait_until(&self, is_enough: impl Fn() -> bool) -> Result<(), Fault> {
+        let state = self.wait(self.lock(), |state| is_enough() || state.failed.is_some());
+        state.failed.clone().map_or(Ok(()), |why| Err(Fault::new(why)))
+    }
+}
+
+/// The running thread; it ends, after the flush it is at, when this is dropped.
+#[derive(Debug)]
+pub(super) struct Flusher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
+        let own = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("flush".to_owned()).spawn(move || run(&own));
+        Ok(Self { shared, thread: Some(thread?) })
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.shared.signals.set(|state| state.is_stopping = true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the flushing thread panicked");
+        }
+    }
+}
+
+fn run(shared: &Shared) {
+    loop {
+        let signals = &shared.signals;
+        let mut state = signals.wait(signals.lock(), |s| s.is_called || s.is_stopping);
+        if state.is_stopping {
+            return;
+        }
+        state.is_called = false;
+        drop(state);
+        if let Err(fault) = flush_due(shared) {
+            let why = in_words(&fault);
+            tracing::error!(%why, "cannot write the tables");
+            signals.set(|state| state.failed = Some(why));
+            return;
+        }
+    }
+}
+
+/// Flushes while enough has piled up.
+fn flush_due(shared: &Shared) -> Result<(), Fault> {
+    while flush(shared, Shared::due)? {}
+    Ok(())
+}
+
+/// A fault with all that caused it.
+fn in_words(fault: &Fault) -> String {
+    let mut words = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(error) = cause {
+        words.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    words
+}
+
+/// Runs the job that `pick` finds and shows readers the new tables. `false` when there is none.
+pub(super) fn flush(
+    shared: &Shared,
+    pick: impl FnOnce(&Shared) -> Option<Job>,
+) -> Result<bool, Fault> {
+    let _one_at_a_time = shared.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(job) = pick(shared) else { return Ok(false) };
+    let started = std::time::Instant::now();
+    job.run(&shared.db)?;
+    let (height, floor) = (job.height(), job.new_floor());
+    shared.update(|mut chain| {
+        let snapshot = shared.db.snapshot();
+        chain.base = Arc::new(Base { snapshot, height, floor });
+        if let Some(last) = job.layers.last() {
+            chain.base_tip = last.tip.clone();
+        }
+        chain.layers.retain(|layer| layer.number() > height);
+        chain.renewed()
+    });
+    shared.signals.set(|_| ());
+    tracing::debug!(height, blocks = job.layers.len(), took = ?started.elapsed(), "wrote the tables");
+    Ok(true)
+}

@@ -1,0 +1,32 @@
+//! Bounds of an open store.
+
+/// How much memory a store may use, how far its tables may fall behind, how much it remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Bytes of trie nodes kept in memory. Default: 64 MiB.
+    pub trie_cache: usize,
+    /// Bytes of accounts and words kept in memory. Default: 32 MiB.
+    pub state_cache: usize,
+    /// Bytes of database blocks kept in memory. Default: 32 MiB.
+    pub block_cache: usize,
+    /// The tables take in new blocks when they are so many blocks behind. Default: 64.
+    pub flush_blocks: usize,
+    /// The tables take in new blocks when those take about so many bytes of memory. Four times as
+    /// many stop the chain until they have. Default: 32 MiB.
+    pub flush_bytes: usize,
+    /// How many of the newest blocks keep their state readable; 0 keeps all. Default: 10 000.
+    pub history: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            trie_cache: 64 << 20,
+            state_cache: 32 << 20,
+            block_cache: 32 << 20,
+            flush_blocks: 64,
+            flush_bytes: 32 << 20,
+            history: 10_000,
+        }
+    }
+}

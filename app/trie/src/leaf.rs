@@ -1,0 +1,204 @@
+//! What leaves hold: accounts, each with its storage trie, and words of storage.
+
+use crate::{
+    EMPTY_ROOT_HASH, NodeReader, StateError, TrieAccount,
+    context::{Context, Failure},
+    node::Child,
+    state::{Account, AccountChange, NodeAt},
+    update::{self, Change, Outcome},
+    walk::{self, Limit},
+};
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_rlp::Decodable as _;
+use alloy_trie::Nibbles;
+
+/// The value of a leaf.
+pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
+    /// How a block changes it.
+    type Change: Sync;
+
+    /// Whether the change leaves no leaf behind, whatever there was.
+    fn is_removal(change: &Self::Change) -> bool;
+
+    /// The value after the change, `None` when the leaf goes.
+    ///
+    /// # Errors
+    /// What hangs below the leaf cannot be read, or does not fit the change.
+    fn changed<R: NodeReader + Sync>(
+        old: Option<&Self>,
+        key: B256,
+        change: &Self::Change,
+        context: &Context<'_, R>,
+    ) -> Result<Option<Self>, Failure<R>>;
+
+    /// The RLP that the leaf node holds.
+    fn encode(&self) -> Vec<u8>;
+
+    /// # Errors
+    /// What is wrong with a leaf's value.
+    fn decode(value: &[u8]) -> Result<Self, &'static str>;
+
+    /// Bytes of memory of what hangs below the leaf.
+    fn resident(&self) -> usize;
+
+    /// Visits the nodes below the leaf that a store at height `since` lacks.
+    fn changed_since(&self, key: B256, since: Option<u64>, visit: &mut impl FnMut(NodeAt, Vec<u8>));
+
+    /// The same value with less of what hangs below it in memory; `None` where nothing is let go.
+    fn pruned(&self, limit: Limit) -> Option<Self>;
+}
+
+/// A word of storage; never zero.
+pub(crate) type Word = U256;
+
+impl Leaf for Word {
+    type Change = U256;
+
+    fn is_removal(change: &U256) -> bool {
+        change.is_zero()
+    }
+
+    fn changed<R: NodeReader + Sync>(
+        _: Option<&Self>,
+        _: B256,
+        change: &U256,
+        _: &Context<'_, R>,
+    ) -> Result<Option<Self>, Failure<R>> {
+        Ok((!change.is_zero()).then_some(*change))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        alloy_rlp::encode(self)
+    }
+
+    fn decode(value: &[u8]) -> Result<Self, &'static str> {
+        alloy_rlp::decode_exact(value).map_err(|_| "a leaf's value is no word")
+    }
+
+    fn resident(&self) -> usize {
+        0
+    }
+
+    fn changed_since(&self, _: B256, _: Option<u64>, _: &mut impl FnMut(NodeAt, Vec<u8>)) {}
+
+    fn pruned(&self, _: Limit) -> Option<Self> {
+        None
+    }
+}
+
+/// An account with its storage trie.
+#[derive(Debug, Clone)]
+pub(crate) struct AccountLeaf {
+    account: Account,
+    /// Root of the storage trie, `None` where it is empty.
+    pub(crate) storage: Option<Child<Word>>,
+}
+
+impl AccountLeaf {
+    pub(crate) fn storage_root(&self) -> B256 {
+        match &self.storage {
+            None => EMPTY_ROOT_HASH,
+            Some(root) => hash(root),
+        }
+    }
+
+    /// Applies the storage part of a change.
+    fn with_storage<R: NodeReader + Sync>(
+        mut self,
+        change: &AccountChange,
+        context: &Context<'_, R>,
+    ) -> Result<Self, Failure<R>> {
+        let writes: Vec<_> = change
+            .storage
+            .iter()
+            .map(|(slot, word)| Change { key: Nibbles::unpack_array(slot), change: word })
+            .collect();
+        if let Outcome::Now(root) =
+            update::below(context, self.storage.as_ref(), Nibbles::new(), &writes)?
+        {
+            self.storage = root;
+        }
+        Ok(self)
+    }
+}
+
+impl PartialEq for AccountLeaf {
+    fn eq(&self, other: &Self) -> bool {
+        self.account == other.account && self.storage_root() == other.storage_root()
+    }
+}
+
+impl Leaf for AccountLeaf {
+    type Change = AccountChange;
+
+    fn is_removal(change: &AccountChange) -> bool {
+        change.account.is_none()
+    }
+
+    fn changed<R: NodeReader + Sync>(
+        old: Option<&Self>,
+        key: B256,
+        change: &AccountChange,
+        context: &Context<'_, R>,
+    ) -> Result<Option<Self>, Failure<R>> {
+        let context = context.of_storage(key);
+        let committed = old.map_or(EMPTY_ROOT_HASH, Self::storage_root);
+        // A root that is not the trie's would be written back under the state root.
+        if committed != change.storage_root {
+            let given = change.storage_root;
+            return Err(StateError::StorageRoot { account: key, given, committed });
+        }
+        let mut storage = old.and_then(|old| old.storage.clone());
+        if change.wiped || change.account.is_none() {
+            if let Some(root) = storage.take() {
+                walk::forget_all(&context, &root, Nibbles::new())?;
+            }
+        }
+        let Some(account) = change.account else { return Ok(None) };
+        let leaf = Self { account, storage }.with_storage(change, &context)?;
+        let root = leaf.storage_root();
+        context.note(|findings| findings.storage_roots.push((key, root)));
+        Ok(Some(leaf))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let Account { nonce, balance, code_hash } = self.account;
+        alloy_rlp::encode(TrieAccount::new(nonce, balance, self.storage_root(), code_hash))
+    }
+
+    fn decode(mut value: &[u8]) -> Result<Self, &'static str> {
+        let TrieAccount { nonce, balance, storage_root, code_hash, .. } =
+            TrieAccount::decode(&mut value).map_err(|_| "a leaf's value is no account")?;
+        if !value.is_empty() {
+            return Err("bytes follow an account");
+        }
+        let storage = (storage_root != EMPTY_ROOT_HASH).then(|| Child::root(storage_root));
+        Ok(Self { account: Account { nonce, balance, code_hash }, storage })
+    }
+
+    fn resident(&self) -> usize {
+        self.storage.as_ref().map_or(0, Child::resident)
+    }
+
+    fn changed_since(
+        &self,
+        key: B256,
+        since: Option<u64>,
+        visit: &mut impl FnMut(NodeAt, Vec<u8>),
+    ) {
+        if let Some(root) = &self.storage {
+            walk::changed_since(root, Some(key), Nibbles::new(), since, visit);
+        }
+    }
+
+    fn pruned(&self, limit: Limit) -> Option<Self> {
+        let root = walk::pruned(self.storage.as_ref()?, limit)?;
+        Some(Self { account: self.account, storage: Some(root) })
+    }
+}
+
+/// The hash of a root, however short its RLP is.
+pub(crate) fn hash<L>(root: &Child<L>) -> B256 {
+    let reference = root.reference();
+    reference.as_hash().unwrap_or_else(|| keccak256(reference))
+}

@@ -1,0 +1,91 @@
+//! Walks over whole tries: what a store lacks, what memory can let go, what a wipe removes.
+
+use crate::{
+    NodeReader,
+    context::{Context, Failure},
+    leaf::Leaf,
+    node::{Child, Kind, extended},
+    state::NodeAt,
+    update::packed,
+};
+use alloy_primitives::B256;
+use alloy_trie::Nibbles;
+
+/// Which nodes memory may let go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// The store holds the nodes of this height and below.
+    pub(crate) stored: u64,
+    /// Nodes used at this height or above stay.
+    pub(crate) used: u64,
+}
+
+/// Visits every stored node at and below `child` that was made above height `since`; with `None`
+/// all that were made by any block.
+pub(crate) fn changed_since<L: Leaf>(
+    child: &Child<L>,
+    owner: Option<B256>,
+    path: Nibbles,
+    since: Option<u64>,
+    visit: &mut impl FnMut(NodeAt, Vec<u8>),
+) {
+    let Child::Open(node) = child else { return };
+    if node.changed <= since {
+        return;
+    }
+    if node.is_stored(&path) {
+        visit((owner, path), node.kind.rlp());
+    }
+    match &node.kind {
+        Kind::Leaf { suffix, value } => {
+            value.changed_since(packed(&path.join(suffix)), since, visit);
+        }
+        Kind::Extension { prefix, child } => {
+            changed_since(child, owner, path.join(prefix), since, visit);
+        }
+        Kind::Branch(branch) => {
+            for (nibble, child) in branch.iter() {
+                changed_since(child, owner, extended(path, nibble), since, visit);
+            }
+        }
+    }
+}
+
+/// The child with the nodes that `limit` names let go; `None` where there are none.
+pub(crate) fn pruned<L: Leaf>(child: &Child<L>, limit: Limit) -> Option<Child<L>> {
+    let Child::Open(node) = child else { return None };
+    if node.changed <= Some(limit.stored) && node.used < limit.used {
+        return Some(Child::Closed(node.reference.clone()));
+    }
+    let kind = match &node.kind {
+        Kind::Leaf { suffix, value } => Kind::Leaf { suffix: *suffix, value: value.pruned(limit)? },
+        Kind::Extension { prefix, child } => {
+            Kind::Extension { prefix: *prefix, child: pruned(child, limit)? }
+        }
+        Kind::Branch(branch) => Kind::Branch(branch.replaced(|_, child| pruned(child, limit))?),
+    };
+    Some(node.reshaped(kind))
+}
+
+/// Notes that every stored node at and below `child` is gone. What it reads it does not keep, so
+/// that a large trie does not fill the memory.
+///
+/// # Errors
+/// A node cannot be read.
+pub(crate) fn forget_all<L: Leaf, R: NodeReader>(
+    context: &Context<'_, R>,
+    child: &Child<L>,
+    path: Nibbles,
+) -> Result<(), Failure<R>> {
+    let node = context.open(child, path)?;
+    if node.is_stored(&path) {
+        context.forget(path);
+    }
+    match &node.kind {
+        Kind::Leaf { .. } => Ok(()),
+        Kind::Extension { prefix, child } => forget_all(context, child, path.join(prefix)),
+        Kind::Branch(branch) => branch
+            .iter()
+            .try_for_each(|(nibble, child)| forget_all(context, child, extended(path, nibble))),
+    }
+}
