@@ -9,9 +9,11 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/mooring/target
 export PATH := $(TOOLS):$(PATH)
 MOORING := $(CARGO_TARGET_DIR)/debug/mooring
 DENY_VERSION := 0.20.2
+# State tests of an execution-spec-tests release.
+EEST_DIR ?= ../shared/fixtures/eest-state-tests.tar.xz
 DENY := $(HOME)/.cache/mooring/tools/bin/cargo-deny
 
-.PHONY: help setup build devnet devnet-down test test-rust test-contracts lint fmt bench artifacts vectors
+.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance lint fmt bench artifacts vectors
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +38,10 @@ test-contracts: setup ## Solidity: format, unit, fuzz and invariant tests, stale
 test-rust: setup ## Rust: unit, property, integration and end-to-end tests
 	$(CARGO) test --locked --workspace
 	@command -v cometbft >/dev/null || echo "skipped: CometBFT as an external engine (no cometbft on PATH; Go is optional)"
+
+conformance: setup ## The official EVM tests (EEST_DIR: directory or archive, FILTER: part of a name)
+	$(CARGO) build --locked --workspace --example conformance
+	$(CARGO_TARGET_DIR)/debug/examples/conformance $(if $(FILTER),--filter '$(FILTER)') '$(EEST_DIR)'
 
 lint: setup $(DENY) ## Formatting, clippy, docs, bans, licences, sources
 	cargo fmt --all --check

@@ -143,6 +143,7 @@ const fn never_valid(invalid: &InvalidTx) -> bool {
         | InvalidTx::FeeCapTooLow { .. }
         | InvalidTx::BlockFull { .. }
         | InvalidTx::SenderIsContract { .. }
+        | InvalidTx::Blobs(_)
         | InvalidTx::Other(_)
         | InvalidTx::Federation(_)
         | InvalidTx::FederationAfterEthereum => false,

@@ -1,23 +1,24 @@
 //! revm, set up for this chain.
 
+mod machine;
+
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use mooring_bridge::addresses::SYSTEM_CALLER;
 use revm::{
-    Context, ExecuteEvm, MainBuilder, MainContext, MainnetEvm,
+    Context, MainBuilder, MainContext,
     context::{BlockEnv, CfgEnv, ContextSetters, JournalTr, TxEnv},
     context_interface::{
         ContextTr,
         block::BlobExcessGasAndPrice,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultAndState},
     },
-    handler::{Handler, MainnetContext, MainnetHandler},
+    handler::{EvmTr, Handler, MainnetHandler},
     primitives::hardfork::SpecId,
 };
 
 use crate::{ChainParams, Fault, Rules, StateReader, overlay::Overlay};
 
-/// revm over an overlay.
-pub(crate) type Evm<'a, S> = MainnetEvm<MainnetContext<Overlay<'a, S>>>;
+pub(crate) use machine::Evm;
 
 /// What a contract sees of its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub(crate) fn build<'a, S: StateReader>(
     block: BlockEnv,
     overlay: Overlay<'a, S>,
 ) -> Evm<'a, S> {
-    Context::mainnet().with_db(overlay).with_cfg(cfg).with_block(block).build_mainnet()
+    Evm(Context::mainnet().with_db(overlay).with_cfg(cfg).with_block(block).build_mainnet())
 }
 
 /// Why revm did not execute a transaction.
@@ -119,7 +120,11 @@ pub(crate) fn transact<S: StateReader>(
     evm: &mut Evm<'_, S>,
     tx: TxEnv,
 ) -> Result<ResultAndState, Failure> {
-    evm.transact(tx).map_err(failure)
+    evm.ctx_mut().set_tx(tx);
+    let result = MainnetHandler::<_, EVMError<Fault>, _>::default().run(evm);
+    // Taken in any case: what is left in the journal would be the next transaction's.
+    let state = evm.ctx_mut().journal_mut().finalize();
+    Ok(ResultAndState::new(result.map_err(failure)?, state))
 }
 
 /// Runs a call from the system caller: no fee, no nonce, no intrinsic gas. Its writes are
@@ -138,9 +143,9 @@ pub(crate) fn system_call<S: StateReader>(
         gas_price: 0,
         ..TxEnv::default()
     };
-    evm.ctx.set_tx(tx);
+    evm.ctx_mut().set_tx(tx);
     let result = run_system_call(evm);
-    let state = evm.ctx.journal_mut().finalize();
+    let state = evm.ctx_mut().journal_mut().finalize();
     let result = result.map_err(|error| match failure(error) {
         Failure::Fault(fault) => fault,
         Failure::Invalid(reason) => Fault::new(format!("run a system call: {reason}")),

@@ -161,6 +161,9 @@ pub enum InvalidTx {
     /// EIP-7702: a type 4 transaction without authorizations.
     #[error("EIP-7702 transaction with empty auth list")]
     EmptyAuthorizationList,
+    /// Its blobs break EIP-4844's rules or pay less than this block asks.
+    #[error("invalid blob transaction: {0}")]
+    Blobs(String),
     /// The EVM refuses it for a reason that no transaction accepted by [`crate::tx::decode`] has.
     #[error("invalid transaction: {0}")]
     Other(String),
@@ -217,6 +220,7 @@ impl InvalidTx {
             Self::Federation(_) => 24,
             Self::NoPeg => 25,
             Self::FederationAfterEthereum => 26,
+            Self::Blobs(_) => 27,
         }
     }
 }
@@ -294,6 +298,11 @@ impl Refusal {
             Evm::Eip4844NotSupported => InvalidTx::UnknownType(3),
             Evm::Eip7702NotSupported => InvalidTx::UnknownType(4),
             Evm::EmptyAuthorizationList => InvalidTx::EmptyAuthorizationList,
+            blobs @ (Evm::BlobGasPriceGreaterThanMax { .. }
+            | Evm::EmptyBlobs
+            | Evm::BlobCreateTransaction
+            | Evm::TooManyBlobs { .. }
+            | Evm::BlobVersionNotSupported) => InvalidTx::Blobs(blobs.to_string()),
             other => InvalidTx::Other(other.to_string()),
         }
     }

@@ -119,6 +119,15 @@ impl<'a, S: StateReader> Overlay<'a, S> {
         }
     }
 
+    /// Whether the account has a word that is not zero.
+    pub(crate) fn has_storage(&mut self, address: Address) -> Result<bool, Fault> {
+        let entry = self.entry(address)?;
+        // What the block cleared of an account's storage is not looked at: it had some.
+        let from_before = !entry.wiped
+            && entry.before.as_ref().is_some_and(|record| record.storage_root != EMPTY_ROOT_HASH);
+        Ok(from_before || entry.storage.values().any(|word| !word.now.is_zero()))
+    }
+
     /// Writes a word. The account must exist, else the word is lost with it.
     pub(crate) fn set_slot(
         &mut self,

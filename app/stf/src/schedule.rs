@@ -60,7 +60,12 @@ pub struct SpecSchedule {
 impl SpecSchedule {
     /// A chain that has this fork's rules from block 0.
     pub const fn starting(spec: SpecId) -> Self {
-        Self { first: Rules::of(spec), later: Vec::new() }
+        Self::starting_with(Rules::of(spec))
+    }
+
+    /// A chain that has these rules from block 0.
+    pub const fn starting_with(first: Rules) -> Self {
+        Self { first, later: Vec::new() }
     }
 
     /// The same until `from`, and then these rules. Forks are given in the order in which they

@@ -234,7 +234,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
     }
 
     fn overlay(&mut self) -> &mut Overlay<'a, S> {
-        &mut self.evm.ctx.journaled_state.database
+        self.evm.overlay()
     }
 
     /// Runs one step of the peg.

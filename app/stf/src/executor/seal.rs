@@ -31,8 +31,7 @@ impl<S: BlockState> BlockExecutor<'_, S> {
         let Self {
             params, parent, block, rules, evm, transactions, receipts, outcomes, exits, ..
         } = self;
-        let overlay = evm.ctx.journaled_state.database;
-        let state = commit_state(overlay, parent.state_root, block.number)?;
+        let state = commit_state(evm.into_overlay(), parent.state_root, block.number)?;
         let root = state.trie.root();
         let header = header(parent.hash, &block, &rules, root, &transactions, &receipts);
         let hash = header.hash_slow();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
-use mooring_trie::{Nibbles, NodeReader, StateTrie};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use mooring_trie::{Applied, EMPTY_ROOT_HASH, MemoryNodes, Nibbles, NodeReader, StateTrie};
 
 use crate::{AccountRecord, BlockState, ExecutedBlock, Fault, SlotChange, StateReader};
 
@@ -23,6 +23,40 @@ pub struct MemoryState {
 }
 
 impl MemoryState {
+    /// Builds the tries of a state that was filled by hand, and gives its root.
+    ///
+    /// # Errors
+    /// When a word belongs to no account.
+    pub fn build_tries(&mut self) -> Result<B256, Fault> {
+        let mut changes: BTreeMap<B256, mooring_trie::AccountChange> = BTreeMap::new();
+        let keys: BTreeMap<Address, B256> =
+            self.accounts.keys().map(|address| (*address, keccak256(address))).collect();
+        for (address, account) in &self.accounts {
+            let AccountRecord { nonce, balance, code_hash, .. } = *account;
+            let account = Some(mooring_trie::Account { nonce, balance, code_hash });
+            let change = mooring_trie::AccountChange {
+                account,
+                storage: BTreeMap::new(),
+                wiped: false,
+                storage_root: EMPTY_ROOT_HASH,
+            };
+            changes.insert(keys[address], change);
+        }
+        for ((owner, slot), value) in &self.storage {
+            let change = keys.get(owner).and_then(|key| changes.get_mut(key));
+            let change = change.ok_or_else(|| Fault::new(format!("find the account {owner}")))?;
+            change.storage.insert(keccak256(slot.to_be_bytes::<32>()), *value);
+        }
+        let Applied { trie, storage_roots, .. } = StateTrie::default()
+            .apply(&MemoryNodes::default(), 0, &changes)
+            .map_err(|error| Fault::from_cause("build the tries", error))?;
+        for (address, account) in &mut self.accounts {
+            account.storage_root = storage_roots[&keys[address]];
+        }
+        self.trie = trie;
+        Ok(self.trie.root())
+    }
+
     /// Takes over what a block wrote.
     pub fn write(&mut self, block: &ExecutedBlock) {
         self.hashes.insert(block.header.number, block.hash);

@@ -1,0 +1,162 @@
+//! revm over an overlay, with what revm leaves to its database: EIP-7610.
+
+use alloy_primitives::Address;
+use revm::{
+    Inspector, MainnetEvm,
+    context::{ContextTr as _, FrameStack, JournalTr as _},
+    context_interface::journaled_state::account::JournaledAccountTr as _,
+    handler::{
+        EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, FrameTr, ItemOrResult,
+        MainnetContext,
+        evm::{ContextDbError, FrameInitResult},
+        instructions::EthInstructions,
+    },
+    inspector::InspectorEvmTr,
+    interpreter::{
+        CreateInputs, CreateOutcome, FrameInput, Gas, InstructionResult, InterpreterResult,
+        interpreter::EthInterpreter, interpreter_action::FrameInit,
+    },
+    primitives::constants::CALL_STACK_LIMIT,
+};
+
+use crate::{StateReader, overlay::Overlay};
+
+/// The context of a block over an overlay.
+pub(crate) type Ctx<'a, S> = MainnetContext<Overlay<'a, S>>;
+
+/// revm for a block of this chain; `I` watches it.
+#[derive(Debug)]
+pub(crate) struct Evm<'a, S: StateReader, I = ()>(pub(super) MainnetEvm<Ctx<'a, S>, I>);
+
+type Instructions<'a, S> = EthInstructions<EthInterpreter, Ctx<'a, S>>;
+type DbError<'a, S> = ContextDbError<Ctx<'a, S>>;
+
+impl<'a, S: StateReader, I> Evm<'a, S, I> {
+    /// What the block has written so far.
+    pub(crate) const fn overlay(&mut self) -> &mut Overlay<'a, S> {
+        &mut self.0.ctx.journaled_state.database
+    }
+
+    /// What the block has written.
+    pub(crate) fn into_overlay(self) -> Overlay<'a, S> {
+        self.0.ctx.journaled_state.database
+    }
+
+    /// The same machine, watched by `inspector`.
+    pub(crate) fn watched_by<J>(self, inspector: J) -> Evm<'a, S, J> {
+        Evm(self.0.with_inspector(inspector))
+    }
+
+    /// EIP-7610: whether the creation meets an account that has storage though neither nonce nor
+    /// code. revm sees only the other two.
+    ///
+    /// The checks that come before are revm's: where one of them fails, this is no collision.
+    fn collides(&mut self, inputs: &CreateInputs, depth: usize) -> Result<bool, DbError<'a, S>> {
+        if depth > CALL_STACK_LIMIT as usize {
+            return Ok(false);
+        }
+        let journal = self.0.ctx.journal_mut();
+        let caller = journal.load_account_mut(inputs.caller())?;
+        let (nonce, balance) = (caller.nonce(), *caller.balance());
+        drop(caller);
+        if balance < inputs.value() || nonce == u64::MAX {
+            return Ok(false);
+        }
+        Ok(self.overlay().has_storage(inputs.created_address(nonce))?)
+    }
+
+    /// What a creation comes to that collides: the nonce is used up, and so will be the gas.
+    fn collision(&mut self, inputs: &CreateInputs) -> Result<FrameResult, DbError<'a, S>> {
+        let journal = self.0.ctx.journal_mut();
+        let mut caller = journal.load_account_mut(inputs.caller())?;
+        let nonce = caller.nonce();
+        caller.bump_nonce();
+        drop(caller);
+        journal.load_account(inputs.created_address(nonce))?;
+        let gas = Gas::new_with_regular_gas_and_reservoir(inputs.gas_limit(), inputs.reservoir());
+        Ok(FrameResult::Create(CreateOutcome {
+            result: InterpreterResult {
+                result: InstructionResult::CreateCollision,
+                output: alloy_primitives::Bytes::new(),
+                gas,
+            },
+            address: None::<Address>,
+            charged_create_state_gas: inputs.charged_create_state_gas(),
+        }))
+    }
+}
+
+impl<'a, S: StateReader, I> EvmTr for Evm<'a, S, I> {
+    type Context = Ctx<'a, S>;
+    type Instructions = Instructions<'a, S>;
+    type Precompiles = EthPrecompiles;
+    type Frame = EthFrame<EthInterpreter>;
+
+    fn all(
+        &self,
+    ) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>) {
+        self.0.all()
+    }
+
+    fn all_mut(
+        &mut self,
+    ) -> (
+        &mut Self::Context,
+        &mut Self::Instructions,
+        &mut Self::Precompiles,
+        &mut FrameStack<Self::Frame>,
+    ) {
+        self.0.all_mut()
+    }
+
+    fn frame_init(
+        &mut self,
+        frame: FrameInit,
+    ) -> Result<FrameInitResult<'_, Self::Frame>, DbError<'a, S>> {
+        if let FrameInput::Create(inputs) = &frame.frame_input
+            && self.collides(inputs, frame.depth)?
+        {
+            return Ok(ItemOrResult::Result(self.collision(inputs)?));
+        }
+        self.0.frame_init(frame)
+    }
+
+    fn frame_run(&mut self) -> Result<FrameInitOrResult<Self::Frame>, DbError<'a, S>> {
+        self.0.frame_run()
+    }
+
+    fn frame_return_result(
+        &mut self,
+        result: <Self::Frame as FrameTr>::FrameResult,
+    ) -> Result<Option<<Self::Frame as FrameTr>::FrameResult>, DbError<'a, S>> {
+        self.0.frame_return_result(result)
+    }
+}
+
+impl<'a, S: StateReader, I: Inspector<Ctx<'a, S>>> InspectorEvmTr for Evm<'a, S, I> {
+    type Inspector = I;
+
+    fn all_inspector(
+        &self,
+    ) -> (
+        &Self::Context,
+        &Self::Instructions,
+        &Self::Precompiles,
+        &FrameStack<Self::Frame>,
+        &Self::Inspector,
+    ) {
+        self.0.all_inspector()
+    }
+
+    fn all_mut_inspector(
+        &mut self,
+    ) -> (
+        &mut Self::Context,
+        &mut Self::Instructions,
+        &mut Self::Precompiles,
+        &mut FrameStack<Self::Frame>,
+        &mut Self::Inspector,
+    ) {
+        self.0.all_mut_inspector()
+    }
+}
