@@ -1,11 +1,12 @@
 //! revm, set up for this chain.
 
 mod machine;
+mod precompiles;
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use mooring_bridge::addresses::SYSTEM_CALLER;
 use revm::{
-    Context, MainBuilder, MainContext,
+    Context, Inspector, MainContext,
     context::{BlockEnv, CfgEnv, ContextSetters, JournalTr, TxEnv},
     context_interface::{
         ContextTr,
@@ -13,12 +14,14 @@ use revm::{
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultAndState},
     },
     handler::{EvmTr, Handler, MainnetHandler},
+    inspector::InspectorHandler,
     primitives::hardfork::SpecId,
 };
 
 use crate::{ChainParams, Fault, Rules, StateReader, overlay::Overlay};
 
-pub(crate) use machine::Evm;
+pub(crate) use machine::{Ctx, Evm};
+pub(crate) use precompiles::{Moves, Precompiles};
 
 /// What a contract sees of its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +102,20 @@ pub(crate) fn build<'a, S: StateReader>(
     block: BlockEnv,
     overlay: Overlay<'a, S>,
 ) -> Evm<'a, S> {
-    Evm(Context::mainnet().with_db(overlay).with_cfg(cfg).with_block(block).build_mainnet())
+    watched(cfg, block, overlay, Moves::new(), ())
+}
+
+/// The same, watched by `inspector`, with some precompiles moved.
+pub(crate) fn watched<'a, S: StateReader, I>(
+    cfg: CfgEnv,
+    block: BlockEnv,
+    overlay: Overlay<'a, S>,
+    moves: Moves,
+    inspector: I,
+) -> Evm<'a, S, I> {
+    let precompiles = Precompiles::new(cfg.spec, moves);
+    let context = Context::mainnet().with_db(overlay).with_cfg(cfg).with_block(block);
+    Evm::new(context, precompiles, inspector)
 }
 
 /// Why revm did not execute a transaction.
@@ -127,6 +143,41 @@ pub(crate) fn transact<S: StateReader>(
     Ok(ResultAndState::new(result.map_err(failure)?, state))
 }
 
+/// Runs one transaction while the machine's inspector watches. Its writes are returned, not
+/// committed.
+pub(crate) fn inspect<'a, S: StateReader, I: Inspector<Ctx<'a, S>>>(
+    evm: &mut Evm<'a, S, I>,
+    tx: TxEnv,
+) -> Result<ResultAndState, Failure> {
+    evm.ctx_mut().set_tx(tx);
+    let result = MainnetHandler::<_, EVMError<Fault>, _>::default().inspect_run(evm);
+    let state = evm.ctx_mut().journal_mut().finalize();
+    Ok(ResultAndState::new(result.map_err(failure)?, state))
+}
+
+/// As [`system_call`], while the machine's inspector watches.
+pub(crate) fn inspect_system<'a, S: StateReader, I: Inspector<Ctx<'a, S>>>(
+    evm: &mut Evm<'a, S, I>,
+    tx: TxEnv,
+) -> Result<ResultAndState, Failure> {
+    evm.ctx_mut().set_tx(tx);
+    let result = MainnetHandler::<_, EVMError<Fault>, _>::default().inspect_run_system_call(evm);
+    let state = evm.ctx_mut().journal_mut().finalize();
+    Ok(ResultAndState::new(result.map_err(failure)?, state))
+}
+
+/// The environment of a call from the system caller.
+pub(crate) fn system_env(to: Address, data: Bytes, gas_limit: u64) -> TxEnv {
+    TxEnv {
+        caller: SYSTEM_CALLER,
+        kind: TxKind::Call(to),
+        data,
+        gas_limit,
+        gas_price: 0,
+        ..TxEnv::default()
+    }
+}
+
 /// Runs a call from the system caller: no fee, no nonce, no intrinsic gas. Its writes are
 /// returned, not committed.
 pub(crate) fn system_call<S: StateReader>(
@@ -135,15 +186,7 @@ pub(crate) fn system_call<S: StateReader>(
     data: Bytes,
     gas_limit: u64,
 ) -> Result<ResultAndState, Fault> {
-    let tx = TxEnv {
-        caller: SYSTEM_CALLER,
-        kind: TxKind::Call(to),
-        data,
-        gas_limit,
-        gas_price: 0,
-        ..TxEnv::default()
-    };
-    evm.ctx_mut().set_tx(tx);
+    evm.ctx_mut().set_tx(system_env(to, data, gas_limit));
     let result = run_system_call(evm);
     let state = evm.ctx_mut().journal_mut().finalize();
     let result = result.map_err(|error| match failure(error) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use mooring_trie::EMPTY_ROOT_HASH;
 use revm::{
-    Database,
+    Database, DatabaseRef,
     bytecode::Bytecode,
     state::{Account as EvmAccount, AccountInfo, EvmState},
 };
@@ -65,12 +65,23 @@ impl Entry {
         self.storage.clear();
     }
 
-    /// The slots written.
-    fn writes(&self) -> BTreeMap<U256, SlotChange> {
-        let changed = self.storage.iter().filter(|(_, word)| word.before != word.now);
-        changed
-            .map(|(slot, word)| (*slot, SlotChange { before: word.before, after: word.now }))
-            .collect()
+    fn change(&self) -> AccountChange {
+        let storage_root =
+            self.before.as_ref().map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        let written = self.storage.iter().filter(|(_, word)| word.before != word.now);
+        AccountChange {
+            before: self.before.clone(),
+            account: self.now.map(|Account { nonce, balance, code_hash }| AccountRecord {
+                nonce,
+                balance,
+                code_hash,
+                storage_root,
+            }),
+            wiped: self.wiped && self.before.is_some(),
+            storage: written
+                .map(|(slot, word)| (*slot, SlotChange { before: word.before, after: word.now }))
+                .collect(),
+        }
     }
 }
 
@@ -91,11 +102,31 @@ pub(crate) struct Overlay<'a, S> {
     /// Code read or deployed, analysed once a block.
     code: BTreeMap<B256, Bytecode>,
     deployed: BTreeMap<B256, Bytes>,
+    /// Hashes of blocks that only a simulation has.
+    hashes: BTreeMap<u64, B256>,
 }
 
 impl<'a, S: StateReader> Overlay<'a, S> {
     pub(crate) const fn new(reader: &'a S) -> Self {
-        Self { reader, accounts: BTreeMap::new(), code: BTreeMap::new(), deployed: BTreeMap::new() }
+        Self {
+            reader,
+            accounts: BTreeMap::new(),
+            code: BTreeMap::new(),
+            deployed: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+        }
+    }
+
+    /// Names a block that the reader does not have.
+    pub(crate) fn add_hash(&mut self, number: u64, hash: B256) {
+        self.hashes.insert(number, hash);
+    }
+
+    fn hash_of(&self, number: u64) -> Result<B256, Fault> {
+        match self.hashes.get(&number) {
+            Some(hash) => Ok(*hash),
+            None => self.reader.block_hash(number),
+        }
     }
 
     pub(crate) const fn reader(&self) -> &'a S {
@@ -245,27 +276,13 @@ impl<'a, S: StateReader> Overlay<'a, S> {
         Ok(supply)
     }
 
-    /// What the block wrote. Storage roots are those from before the block.
-    pub(crate) fn into_changes(self) -> ChangeSet {
-        let mut changes = ChangeSet { code: self.deployed, ..ChangeSet::default() };
-        for (address, entry) in self.accounts {
-            if !entry.is_changed() {
-                continue;
-            }
-            let storage = entry.writes();
-            let storage_root =
-                entry.before.as_ref().map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-            let account = entry.now.map(|now| AccountRecord {
-                nonce: now.nonce,
-                balance: now.balance,
-                code_hash: now.code_hash,
-                storage_root,
-            });
-            let wiped = entry.wiped && entry.before.is_some();
-            let before = entry.before;
-            changes.accounts.insert(address, AccountChange { before, account, wiped, storage });
+    /// What the block wrote so far. Storage roots are those from before the block.
+    pub(crate) fn changes(&self) -> ChangeSet {
+        let changed = self.accounts.iter().filter(|(_, entry)| entry.is_changed());
+        ChangeSet {
+            accounts: changed.map(|(address, entry)| (*address, entry.change())).collect(),
+            code: self.deployed.clone(),
         }
-        changes
     }
 
     fn remove_if_empty(&mut self, address: Address) -> Result<(), Fault> {
@@ -302,13 +319,7 @@ impl<S: StateReader> Database for Overlay<'_, S> {
     type Error = Fault;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Fault> {
-        Ok(self.account(address)?.map(|account| AccountInfo {
-            balance: account.balance,
-            nonce: account.nonce,
-            code_hash: account.code_hash,
-            account_id: None,
-            code: None,
-        }))
+        Ok(self.account(address)?.map(info))
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Fault> {
@@ -327,7 +338,45 @@ impl<S: StateReader> Database for Overlay<'_, S> {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, Fault> {
-        self.reader.block_hash(number)
+        self.hash_of(number)
+    }
+}
+
+/// The same for inspectors, which have no right to change what is kept.
+impl<S: StateReader> DatabaseRef for Overlay<'_, S> {
+    type Error = Fault;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, Fault> {
+        let account = match self.accounts.get(&address) {
+            Some(entry) => entry.now,
+            None => self.reader.account(address)?.as_ref().map(Account::from),
+        };
+        Ok(account.map(info))
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, Fault> {
+        match self.code.get(&code_hash) {
+            Some(code) => Ok(code.clone()),
+            None => analysed(code_hash, self.reader.code(code_hash)?),
+        }
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, Fault> {
+        self.slot(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, Fault> {
+        self.hash_of(number)
+    }
+}
+
+const fn info(account: Account) -> AccountInfo {
+    AccountInfo {
+        balance: account.balance,
+        nonce: account.nonce,
+        code_hash: account.code_hash,
+        account_id: None,
+        code: None,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use alloy_primitives::Address;
 use revm::{
-    Inspector, MainnetEvm,
+    Inspector,
     context::{ContextTr as _, FrameStack, JournalTr as _},
     context_interface::journaled_state::account::JournaledAccountTr as _,
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, FrameTr, ItemOrResult,
+        EthFrame, EvmTr, FrameInitOrResult, FrameResult, FrameTr, ItemOrResult,
         MainnetContext,
         evm::{ContextDbError, FrameInitResult},
         instructions::EthInstructions,
@@ -19,6 +19,7 @@ use revm::{
     primitives::constants::CALL_STACK_LIMIT,
 };
 
+use super::Precompiles;
 use crate::{StateReader, overlay::Overlay};
 
 /// The context of a block over an overlay.
@@ -26,12 +27,19 @@ pub(crate) type Ctx<'a, S> = MainnetContext<Overlay<'a, S>>;
 
 /// revm for a block of this chain; `I` watches it.
 #[derive(Debug)]
-pub(crate) struct Evm<'a, S: StateReader, I = ()>(pub(super) MainnetEvm<Ctx<'a, S>, I>);
+pub(crate) struct Evm<'a, S: StateReader, I = ()>(
+    revm::context::Evm<Ctx<'a, S>, I, Instructions<'a, S>, Precompiles, EthFrame<EthInterpreter>>,
+);
 
 type Instructions<'a, S> = EthInstructions<EthInterpreter, Ctx<'a, S>>;
 type DbError<'a, S> = ContextDbError<Ctx<'a, S>>;
 
 impl<'a, S: StateReader, I> Evm<'a, S, I> {
+    pub(super) fn new(ctx: Ctx<'a, S>, precompiles: Precompiles, inspector: I) -> Self {
+        let instructions = EthInstructions::new_mainnet_with_spec(ctx.cfg.spec);
+        Self(revm::context::Evm::new_with_inspector(ctx, inspector, instructions, precompiles))
+    }
+
     /// What the block has written so far.
     pub(crate) const fn overlay(&mut self) -> &mut Overlay<'a, S> {
         &mut self.0.ctx.journaled_state.database
@@ -42,9 +50,9 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
         self.0.ctx.journaled_state.database
     }
 
-    /// The same machine, watched by `inspector`.
-    pub(crate) fn watched_by<J>(self, inspector: J) -> Evm<'a, S, J> {
-        Evm(self.0.with_inspector(inspector))
+    /// What watches.
+    pub(crate) const fn inspector(&mut self) -> &mut I {
+        &mut self.0.inspector
     }
 
     /// EIP-7610: whether the creation meets an account that has storage though neither nonce nor
@@ -89,7 +97,7 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
 impl<'a, S: StateReader, I> EvmTr for Evm<'a, S, I> {
     type Context = Ctx<'a, S>;
     type Instructions = Instructions<'a, S>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = Precompiles;
     type Frame = EthFrame<EthInterpreter>;
 
     fn all(

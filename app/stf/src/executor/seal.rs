@@ -125,7 +125,7 @@ pub(crate) fn commit_state<S: BlockState>(
     if parent.root() != parent_root {
         return Err(Fault::new("execute a block on another state than its parent's"));
     }
-    let mut changes = overlay.into_changes();
+    let mut changes = overlay.changes();
     let Applied { trie, storage_roots, gone } = parent
         .apply(state, height, &changes.hashed())
         .map_err(|error| Fault::from_cause("apply a block to the state tries", error))?;
