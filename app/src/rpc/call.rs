@@ -1,4 +1,4 @@
-//! Calls that are not sent: `eth_call` and `eth_estimateGas`.
+//! Calls that are not sent: `eth_call`, `eth_estimateGas` and `eth_createAccessList`.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,59 @@ use alloy_rpc_types_eth::{TransactionRequest, state};
 use mooring_stf::{
     BlockContext,
     call::{
-        self, AccountOverride, BlockOverrides, CallError, CallInput, CallResult, CallSite,
-        CallStatus, EstimateError, Overrides,
+        self, Access, AccountOverride, BlockOverrides, CallError, CallInput, CallResult, CallSite,
+        CallStatus, EstimateError, Overrides, Stopped,
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    Args, Method, RpcContext, RpcError,
+    Args, Method, RpcContext, RpcError, debug,
     json::{quantity, to_value},
 };
 use crate::store::View;
 
-pub(super) const METHODS: &[Method] = &[("eth_call", call), ("eth_estimateGas", estimate_gas)];
+pub(super) const METHODS: &[Method] = &[
+    ("eth_call", call),
+    ("eth_estimateGas", estimate_gas),
+    ("eth_createAccessList", create_access_list),
+];
 
-/// The parameters of both methods.
-struct Call {
-    input: CallInput,
+/// What to replace before a call.
+#[derive(Default)]
+pub(super) struct CallOverrides {
+    accounts: Overrides,
+    block: BlockOverrides,
+}
+
+impl CallOverrides {
+    fn read(args: &mut Args<'_>) -> Result<Self, RpcError> {
+        Self::of(args.optional("state overrides")?, args.optional("block overrides")?)
+    }
+
+    /// Takes them out of geth's options of a trace.
+    pub(super) fn take(options: &mut Value) -> Result<Self, RpcError> {
+        let mut take = |name| options.as_object_mut().and_then(|fields| fields.remove(name));
+        let malformed = |error| RpcError::params(format!("invalid argument options: {error}"));
+        let accounts = take("stateOverrides").map(serde_json::from_value).transpose();
+        let block = take("blockOverrides").map(serde_json::from_value).transpose();
+        Self::of(accounts.map_err(malformed)?, block.map_err(malformed)?)
+    }
+
+    fn of(
+        accounts: Option<state::StateOverride>,
+        block: Option<alloy_rpc_types_eth::BlockOverrides>,
+    ) -> Result<Self, RpcError> {
+        Ok(Self {
+            accounts: account_overrides(accounts.unwrap_or_default())?,
+            block: block_overrides(block.unwrap_or_default())?,
+        })
+    }
+}
+
+/// A call with the place where it runs.
+pub(super) struct Call {
+    pub(super) input: CallInput,
     view: View,
     block: BlockContext,
     overrides: Overrides,
@@ -31,18 +67,20 @@ struct Call {
 
 impl Call {
     fn read(context: &RpcContext, args: &mut Args<'_>) -> Result<Self, RpcError> {
-        let input = input(args.required("transaction")?)?;
+        let request = args.required("transaction")?;
         let view = context.state_at(args.block()?)?;
-        let overrides = match args.optional::<state::StateOverride>("state overrides")? {
-            Some(accounts) => {
-                accounts.into_iter().map(account_override).collect::<Result<_, _>>()?
-            }
-            None => Overrides::new(),
-        };
-        let block = args.optional::<alloy_rpc_types_eth::BlockOverrides>("block overrides")?;
-        let block =
-            block_overrides(block.unwrap_or_default())?.apply(BlockContext::of(view.header()));
-        let call = Self { input, view, block, overrides };
+        Self::new(request, view, CallOverrides::read(args)?)
+    }
+
+    /// A call on the state of `view`.
+    pub(super) fn new(
+        request: TransactionRequest,
+        view: View,
+        overrides: CallOverrides,
+    ) -> Result<Self, RpcError> {
+        let CallOverrides { accounts: overrides, block } = overrides;
+        let block = block.apply(BlockContext::of(view.header()));
+        let call = Self { input: input(request)?, view, block, overrides };
         call.check_value()?;
         Ok(call)
     }
@@ -64,7 +102,7 @@ impl Call {
         Ok(())
     }
 
-    fn site<'a>(&'a self, context: &'a RpcContext) -> CallSite<'a, View> {
+    pub(super) fn site<'a>(&'a self, context: &'a RpcContext) -> CallSite<'a, View> {
         CallSite {
             params: &context.chain.params,
             state: &self.view,
@@ -91,11 +129,33 @@ fn estimate_gas(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcE
     Ok(quantity(call::estimate_gas(&call.site(context), &call.input)?))
 }
 
+fn create_access_list(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let call = Call::read(context, args)?;
+    let Access { list, result } = debug::within(context, None, |limits| {
+        call::access_list(&call.site(context), &call.input, limits)
+    })?;
+    let mut answer = json!({ "accessList": list, "gasUsed": quantity(result.gas_used) });
+    let error = match result.status {
+        CallStatus::Success => None,
+        CallStatus::Revert => Some("execution reverted".to_owned()),
+        CallStatus::OutOfGas => Some("out of gas".to_owned()),
+        CallStatus::Halt(reason) => Some(reason),
+    };
+    if let (Some(error), Some(fields)) = (error, answer.as_object_mut()) {
+        fields.insert("error".to_owned(), error.into());
+    }
+    Ok(answer)
+}
+
 impl From<CallError> for RpcError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Invalid(reason) => Self::server(reason.to_string()),
             CallError::Fault(fault) => Self::Internal(fault),
+            CallError::Stopped(Stopped::Size) => Self::limit(Stopped::Size.to_string()),
+            other @ (CallError::Override(_) | CallError::Tracer(_) | CallError::Stopped(_)) => {
+                Self::server(other.to_string())
+            }
         }
     }
 }
@@ -106,14 +166,14 @@ impl From<EstimateError> for RpcError {
             EstimateError::Revert { output } => Self::Reverted(output),
             EstimateError::Fault(fault) => Self::Internal(fault),
             EstimateError::Halt { reason } => Self::server(reason),
-            invalid @ (EstimateError::Invalid(_) | EstimateError::Allowance { .. }) => {
-                Self::server(invalid.to_string())
-            }
+            invalid @ (EstimateError::Invalid(_)
+            | EstimateError::Override(_)
+            | EstimateError::Allowance { .. }) => Self::server(invalid.to_string()),
         }
     }
 }
 
-fn input(request: TransactionRequest) -> Result<CallInput, RpcError> {
+pub(super) fn input(request: TransactionRequest) -> Result<CallInput, RpcError> {
     if request.gas_price.is_some()
         && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
     {
@@ -140,10 +200,16 @@ fn input(request: TransactionRequest) -> Result<CallInput, RpcError> {
     })
 }
 
+pub(super) fn account_overrides(accounts: state::StateOverride) -> Result<Overrides, RpcError> {
+    accounts.into_iter().map(account_override).collect()
+}
+
 fn account_override(
     (address, account): (Address, state::AccountOverride),
 ) -> Result<(Address, AccountOverride), RpcError> {
-    let state::AccountOverride { balance, nonce, code, state, state_diff, .. } = account;
+    let state::AccountOverride {
+        balance, nonce, code, state, state_diff, move_precompile_to, ..
+    } = account;
     if state.is_some() && state_diff.is_some() {
         return Err(RpcError::params(format!(
             "account {address} has both 'state' and 'stateDiff'"
@@ -161,11 +227,12 @@ fn account_override(
             code,
             state: state.map(slots),
             state_diff: state_diff.map(slots).unwrap_or_else(BTreeMap::new),
+            move_precompile_to,
         },
     ))
 }
 
-fn block_overrides(
+pub(super) fn block_overrides(
     overrides: alloy_rpc_types_eth::BlockOverrides,
 ) -> Result<BlockOverrides, RpcError> {
     let number = |value: Option<U256>| {

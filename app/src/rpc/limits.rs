@@ -15,6 +15,8 @@ pub struct Limits {
     pub connections: u32,
     /// Most subscriptions of a connection.
     pub subscriptions: u32,
+    /// Longest time that a call may take.
+    pub call_time: Duration,
     /// Most installed polling filters.
     pub filters: usize,
     /// Most blocks of a log search.
@@ -45,6 +47,7 @@ impl Default for Limits {
             batch: 100,
             connections: 512,
             subscriptions: 128,
+            call_time: Duration::from_secs(10),
             filters: 1_024,
             log_blocks: 10_000,
             logs: 10_000,

@@ -8,6 +8,7 @@ mod accounts;
 mod args;
 mod blocks;
 mod call;
+mod debug;
 mod dev;
 mod error;
 mod fees;

@@ -16,8 +16,8 @@ use tower_http::cors::{Any, CorsLayer};
 use tracing::{debug, info};
 
 use super::{
-    Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, dev, fees, filters, logs,
-    node, peg, send, subscribe, transactions,
+    Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, debug, dev, fees, filters,
+    logs, node, peg, send, subscribe, transactions,
 };
 
 /// Why RPC cannot be served.
@@ -113,6 +113,7 @@ pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, Regis
         accounts::METHODS,
         blocks::METHODS,
         call::METHODS,
+        debug::METHODS,
         fees::METHODS,
         filters::METHODS,
         logs::METHODS,

@@ -3,7 +3,7 @@
 use alloy_primitives::{Bytes, U256};
 use revm::primitives::eip7825::TX_GAS_LIMIT_CAP;
 
-use super::{CallError, CallInput, CallResult, CallSite, CallStatus, run};
+use super::{CallError, CallInput, CallResult, CallSite, CallStatus, OverrideError, run};
 use crate::{
     Fault, InvalidTx, StateReader,
     overlay::{Account, Overlay},
@@ -40,6 +40,9 @@ pub enum EstimateError {
         /// What it may have.
         allowance: u64,
     },
+    /// The overrides contradict the chain or each other.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
     /// The node's own fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -49,7 +52,11 @@ impl From<CallError> for EstimateError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Invalid(reason) => Self::Invalid(reason),
+            CallError::Override(error) => Self::Override(error),
             CallError::Fault(fault) => Self::Fault(fault),
+            never @ (CallError::Tracer(_) | CallError::Stopped(_)) => {
+                Self::Fault(Fault::from_cause("estimate without a tracer", never))
+            }
         }
     }
 }

@@ -4,8 +4,12 @@
 //! Checks of nonce, balance, base fee, EIP-3607 and block gas are off, and so is EIP-7825's cap,
 //! since a call that only reads may be dear.
 
+mod access;
 mod estimate;
 mod overrides;
+mod replay;
+mod trace;
+mod watch;
 
 use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
@@ -14,8 +18,12 @@ use revm::{
     context_interface::result::{ExecutionResult, HaltReason, OutOfGasError},
 };
 
+pub use access::{Access, access_list};
 pub use estimate::{EstimateError, estimate_gas};
-pub use overrides::{AccountOverride, BlockOverrides, Overrides};
+pub use overrides::{AccountOverride, BlockOverrides, OverrideError, Overrides};
+pub use replay::Replay;
+pub use trace::trace_call;
+pub use watch::{Limits, Stopped};
 
 use crate::{
     BlockContext, ChainParams, Fault, InvalidTx, StateReader,
@@ -99,6 +107,15 @@ pub enum CallError {
     /// The input cannot be a transaction.
     #[error(transparent)]
     Invalid(#[from] InvalidTx),
+    /// The overrides contradict the chain or each other.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
+    /// There is no such tracer.
+    #[error("{0}")]
+    Tracer(String),
+    /// It reached a limit.
+    #[error(transparent)]
+    Stopped(Stopped),
     /// The node's own fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -165,7 +182,8 @@ fn run<S: StateReader>(
     let account = overlay.account(input.sender())?.unwrap_or_default();
     let env = input.env(site.params.chain_id, gas, input.nonce.unwrap_or(account.nonce))?;
     let (cfg, block) = relaxed(site.params, site.block);
-    let mut evm = evm::build(cfg, block, overlay);
+    let moves = overrides::moves(site.overrides, cfg.spec)?;
+    let mut evm = evm::watched(cfg, block, overlay, moves, ());
     match evm::transact(&mut evm, env) {
         Ok(done) => Ok(CallResult::of(done.result)),
         Err(Failure::Fault(fault)) => Err(fault.into()),

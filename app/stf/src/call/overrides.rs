@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
-use crate::{BlockContext, Fault, StateReader, overlay::Overlay};
+use revm::handler::EthPrecompiles;
+
+use crate::{BlockContext, Fault, SpecId, StateReader, evm::Moves, overlay::Overlay};
 
 /// Accounts to replace, by address.
 pub type Overrides = BTreeMap<Address, AccountOverride>;
@@ -22,6 +24,8 @@ pub struct AccountOverride {
     pub state: Option<BTreeMap<U256, U256>>,
     /// Single slots, over `state` or what is there.
     pub state_diff: BTreeMap<U256, U256>,
+    /// Where the precompile of this address answers instead.
+    pub move_precompile_to: Option<Address>,
 }
 
 /// What to replace of the block; what is `None` stays.
@@ -54,6 +58,40 @@ impl BlockOverrides {
             ..block
         }
     }
+}
+
+/// Overrides that contradict the chain or each other. geth's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideError {
+    /// Only a precompile can be moved.
+    #[error("account {0} is not a precompile")]
+    NotPrecompile(Address),
+    /// A precompile cannot be moved to an account that is overridden too.
+    #[error("account {0} is already overridden")]
+    Overridden(Address),
+}
+
+/// Where the overrides put the fork's precompiles. One that is overridden in any way answers no
+/// longer where it was.
+pub(super) fn moves(overrides: &Overrides, spec: SpecId) -> Result<Moves, OverrideError> {
+    let known = EthPrecompiles::new(spec);
+    let mut moves = Moves::new();
+    for (address, change) in overrides {
+        let is_precompile = known.contains(address);
+        if let Some(to) = change.move_precompile_to {
+            if !is_precompile {
+                return Err(OverrideError::NotPrecompile(*address));
+            }
+            if overrides.contains_key(&to) {
+                return Err(OverrideError::Overridden(to));
+            }
+            moves.insert(to, Some(*address));
+        }
+        if is_precompile {
+            moves.insert(*address, None);
+        }
+    }
+    Ok(moves)
 }
 
 /// Writes the overrides into an overlay.

@@ -6,8 +6,7 @@ use revm::{
     context::{ContextTr as _, FrameStack, JournalTr as _},
     context_interface::journaled_state::account::JournaledAccountTr as _,
     handler::{
-        EthFrame, EvmTr, FrameInitOrResult, FrameResult, FrameTr, ItemOrResult,
-        MainnetContext,
+        EthFrame, EvmTr, FrameInitOrResult, FrameResult, FrameTr, ItemOrResult, MainnetContext,
         evm::{ContextDbError, FrameInitResult},
         instructions::EthInstructions,
     },
@@ -48,6 +47,11 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
     /// What the block has written.
     pub(crate) fn into_overlay(self) -> Overlay<'a, S> {
         self.0.ctx.journaled_state.database
+    }
+
+    /// What the block has written, and what watched.
+    pub(crate) fn into_parts(self) -> (Overlay<'a, S>, I) {
+        (self.0.ctx.journaled_state.database, self.0.inspector)
     }
 
     /// What watches.

@@ -5,7 +5,7 @@ use alloy_sol_types::SolEvent as _;
 use mooring_bridge::{Exit, ExitIndex, NATIVE, addresses::GATEWAY, contracts::gateway::Gateway};
 
 use super::BlockExecutor;
-use crate::{Fault, StateReader};
+use crate::{Fault, StateReader, overlay::Overlay};
 
 impl<S: StateReader> BlockExecutor<'_, S> {
     /// The exits in one transaction's logs. Only the Gateway's own logs count.
@@ -31,9 +31,7 @@ impl<S: StateReader> BlockExecutor<'_, S> {
     }
 
     fn burn_native(&mut self, amount: U256) -> Result<(), Fault> {
-        if !self.overlay().burn(GATEWAY, amount)? {
-            return Err(Fault::new(format!("burn an exit: the Gateway holds less than {amount}")));
-        }
+        burn(self.overlay(), amount)?;
         self.ledger.exited = self.ledger.exited.saturating_add(amount);
         Ok(())
     }
@@ -44,6 +42,28 @@ impl<S: StateReader> BlockExecutor<'_, S> {
             None => Ok(false),
         }
     }
+}
+
+/// Takes the native coin of the exits in one transaction's logs from the Gateway, without keeping
+/// the exits.
+pub(crate) fn burn_native_exits<S: StateReader>(
+    overlay: &mut Overlay<'_, S>,
+    logs: &[Log],
+) -> Result<(), Fault> {
+    for log in logs.iter().filter(|log| is_exit(log)) {
+        let exit = exit_of(log)?;
+        if exit.asset == NATIVE {
+            burn(overlay, exit.amount)?;
+        }
+    }
+    Ok(())
+}
+
+fn burn<S: StateReader>(overlay: &mut Overlay<'_, S>, amount: U256) -> Result<(), Fault> {
+    if overlay.burn(GATEWAY, amount)? {
+        return Ok(());
+    }
+    Err(Fault::new(format!("burn an exit: the Gateway holds less than {amount}")))
 }
 
 fn is_exit(log: &Log) -> bool {

@@ -9,6 +9,7 @@
 
 mod credits;
 mod exits;
+pub(crate) use exits::burn_native_exits;
 pub(crate) mod seal;
 mod user;
 

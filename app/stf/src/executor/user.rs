@@ -11,10 +11,11 @@ use revm::{
 
 use super::{BlockExecutor, Done};
 use crate::{
-    ExecError, Fault, InvalidTx, StateReader, TxOutcome,
+    BlockContext, ExecError, Fault, InvalidTx, StateReader, TxOutcome,
     evm::{self, Failure},
+    fees,
     invalid::Refusal,
-    overlay::{Account, Supply},
+    overlay::Supply,
     tx::{self, EthTx},
 };
 
@@ -60,7 +61,8 @@ impl<S: StateReader> BlockExecutor<'_, S> {
         let logs = if success { result.into_logs() } else { Vec::new() };
         let exits = self.exits_in(&logs)?;
         if !exits.is_empty() && self.is_halted()? {
-            self.charge_only(tx, gas_used)?;
+            let BlockContext { base_fee, beneficiary, .. } = self.block;
+            fees::charge_only(self.overlay(), tx, gas_used, base_fee, beneficiary)?;
             return Ok(Done { success: false, gas_used, logs: Vec::new(), contract_address });
         }
         let destroyed = self.destroyed_by(&state, gas_used)?;
@@ -82,30 +84,8 @@ impl<S: StateReader> BlockExecutor<'_, S> {
         Ok(before.saturating_sub(after).saturating_sub(base_fees))
     }
 
-    /// A withdrawal while the peg is halted: it fails, and nothing but nonce and fees stays.
-    fn charge_only(&mut self, tx: &Recovered<TxEnvelope>, gas_used: u64) -> Result<(), Fault> {
-        let base_fee = u128::from(self.block.base_fee);
-        let price = tx.inner().effective_gas_price(Some(self.block.base_fee));
-        let gas = U256::from(gas_used);
-        let fee = U256::from(price).saturating_mul(gas);
-        let tip = U256::from(price.saturating_sub(base_fee)).saturating_mul(gas);
-        let sender = self.overlay().account(tx.signer())?.unwrap_or_default();
-        let paid = Account {
-            nonce: sender.nonce.saturating_add(1),
-            // It had the price of its whole gas limit before it ran.
-            balance: sender.balance.saturating_sub(fee),
-            ..sender
-        };
-        self.overlay().set_account(tx.signer(), paid)?;
-        let beneficiary = self.block.beneficiary;
-        self.pay(beneficiary, tip)
-    }
-
     /// Adds fees to an account.
     pub(super) fn pay(&mut self, to: alloy_primitives::Address, amount: U256) -> Result<(), Fault> {
-        if self.overlay().mint(to, amount)? {
-            return Ok(());
-        }
-        Err(Fault::new(format!("pay {amount} wei of fees to {to}: its balance overflows")))
+        fees::pay(self.overlay(), to, amount)
     }
 }
