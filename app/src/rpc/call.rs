@@ -195,6 +195,8 @@ pub(super) fn input(request: TransactionRequest) -> Result<CallInput, RpcError> 
         value: request.value.unwrap_or_default(),
         data: data.unwrap_or_default(),
         access_list: request.access_list,
+        blob_hashes: request.blob_versioned_hashes.unwrap_or_default(),
+        max_fee_per_blob_gas: request.max_fee_per_blob_gas,
         authorization_list: request.authorization_list.unwrap_or_default(),
         nonce: request.nonce,
     })
@@ -247,5 +249,6 @@ pub(super) fn block_overrides(
         fee_recipient: overrides.coinbase,
         prev_randao: overrides.random,
         base_fee: number(overrides.base_fee)?,
+        blob_base_fee: overrides.blob_base_fee.map(|fee| fee.saturating_to()),
     })
 }

@@ -29,6 +29,9 @@ pub enum RpcError {
     /// The request is well-formed and has no answer here.
     #[error("{0}")]
     Server(String),
+    /// The request is well-formed and fails for a reason with a code of its own.
+    #[error("{1}")]
+    Coded(i32, String),
     /// The call reverted with this output.
     #[error("{}", revert_text(.0))]
     Reverted(Bytes),
@@ -82,6 +85,7 @@ impl From<RpcError> for ErrorObjectOwned {
             RpcError::Params(_) => Self::owned(INVALID_PARAMS_CODE, text, none),
             RpcError::Limit(_) => Self::owned(LIMIT_EXCEEDED, text, none),
             RpcError::Server(_) => Self::owned(SERVER_ERROR, text, none),
+            RpcError::Coded(code, _) => Self::owned(code, text, none),
             RpcError::Reverted(output) => {
                 Self::owned(REVERTED, text, Some(hex::encode_prefixed(output)))
             }
@@ -95,7 +99,7 @@ impl From<RpcError> for ErrorObjectOwned {
 }
 
 /// geth's text: the reason where the output is one of Solidity's.
-fn revert_text(output: &Bytes) -> String {
+pub(super) fn revert_text(output: &Bytes) -> String {
     match decode_revert_reason(output) {
         Some(reason) if !output.is_empty() => {
             let reason = reason.strip_prefix("revert: ").unwrap_or(&reason);

@@ -20,6 +20,7 @@ mod node;
 pub mod peg;
 mod send;
 mod serve;
+mod simulate;
 mod subscribe;
 mod transactions;
 

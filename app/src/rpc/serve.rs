@@ -17,7 +17,7 @@ use tracing::{debug, info};
 
 use super::{
     Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, debug, dev, fees, filters,
-    logs, node, peg, send, subscribe, transactions,
+    logs, node, peg, send, simulate, subscribe, transactions,
 };
 
 /// Why RPC cannot be served.
@@ -119,6 +119,7 @@ pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, Regis
         logs::METHODS,
         node::METHODS,
         peg::METHODS,
+        simulate::METHODS,
         transactions::METHODS,
     ];
     for method in tables.into_iter().flatten() {

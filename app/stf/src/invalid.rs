@@ -63,7 +63,7 @@ pub enum InvalidTx {
         state: u64,
     },
     /// The nonce is 2^64 - 1 (EIP-2681).
-    #[error("nonce has max value: address {sender}")]
+    #[error("nonce has max value: address {sender}, nonce: 18446744073709551615")]
     NonceMax {
         /// The account.
         sender: Address,

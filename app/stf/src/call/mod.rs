@@ -8,11 +8,12 @@ mod access;
 mod estimate;
 mod overrides;
 mod replay;
+mod simulate;
 mod trace;
 mod watch;
 
 use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
-use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use revm::{
     context::{BlockEnv, CfgEnv, TxEnv},
     context_interface::result::{ExecutionResult, HaltReason, OutOfGasError},
@@ -22,6 +23,10 @@ pub use access::{Access, access_list};
 pub use estimate::{EstimateError, estimate_gas};
 pub use overrides::{AccountOverride, BlockOverrides, OverrideError, Overrides};
 pub use replay::Replay;
+pub use simulate::{
+    MOST_BLOCKS, SimulateBlock, SimulateError, SimulateInput, SimulatedBlock, SimulatedCall,
+    SimulatedLog, Simulation, simulate,
+};
 pub use trace::trace_call;
 pub use watch::{Limits, Stopped};
 
@@ -52,6 +57,10 @@ pub struct CallInput {
     pub data: Bytes,
     /// EIP-2930.
     pub access_list: Option<AccessList>,
+    /// EIP-4844: versioned hashes of the blobs.
+    pub blob_hashes: Vec<B256>,
+    /// EIP-4844: most that it pays, wei per gas of blobs.
+    pub max_fee_per_blob_gas: Option<u128>,
     /// EIP-7702.
     pub authorization_list: Vec<SignedAuthorization>,
     /// Nonce; the sender's next when absent. It matters to the address of a created contract.
@@ -132,6 +141,12 @@ impl CallInput {
         self.gas_price.or(self.max_fee_per_gas).unwrap_or_default()
     }
 
+    /// Whether it leaves the price of gas open.
+    const fn names_no_price(&self) -> bool {
+        let tip = self.max_priority_fee_per_gas;
+        self.gas_price.is_none() && is_zero(self.max_fee_per_gas) && is_zero(tip)
+    }
+
     fn env(&self, chain_id: u64, gas_limit: u64, nonce: u64) -> Result<TxEnv, InvalidTx> {
         let max_fee = self.max_price();
         let tip = self.max_priority_fee_per_gas.filter(|_| self.gas_price.is_none());
@@ -150,12 +165,18 @@ impl CallInput {
             nonce,
             chain_id: Some(chain_id),
             access_list: self.access_list.clone().unwrap_or_default(),
+            blob_hashes: self.blob_hashes.clone(),
+            max_fee_per_blob_gas: self.max_fee_per_blob_gas.unwrap_or_default(),
             ..TxEnv::default()
         };
         env.set_signed_authorization(self.authorization_list.clone());
         env.derive_tx_type().map_err(|error| InvalidTx::Other(error.to_string()))?;
         Ok(env)
     }
+}
+
+const fn is_zero(price: Option<u128>) -> bool {
+    matches!(price, None | Some(0))
 }
 
 /// Runs a call.
@@ -239,8 +260,9 @@ impl CallResult {
     }
 }
 
+/// geth's words where it has some.
 fn halted(reason: HaltReason) -> CallStatus {
-    match reason {
+    let text = match reason {
         HaltReason::OutOfGas(
             OutOfGasError::Basic
             | OutOfGasError::Memory
@@ -248,7 +270,23 @@ fn halted(reason: HaltReason) -> CallStatus {
             | OutOfGasError::Precompile
             | OutOfGasError::InvalidOperand
             | OutOfGasError::ReentrancySentry,
-        ) => CallStatus::OutOfGas,
-        other => CallStatus::Halt(other.to_string()),
-    }
+        ) => return CallStatus::OutOfGas,
+        HaltReason::InvalidFEOpcode => "invalid opcode: INVALID",
+        HaltReason::OpcodeNotFound => "invalid opcode",
+        HaltReason::InvalidJump => "invalid jump destination",
+        HaltReason::StackUnderflow => "stack underflow",
+        HaltReason::StackOverflow => "stack limit reached 1024 (1023)",
+        HaltReason::OutOfOffset => "return data out of bounds",
+        HaltReason::CreateCollision => "contract address collision",
+        HaltReason::CreateContractSizeLimit => "max code size exceeded",
+        HaltReason::CreateInitCodeSizeLimit => "max initcode size exceeded",
+        HaltReason::CreateContractStartingWithEF => "invalid code: must not begin with 0xef",
+        HaltReason::StateChangeDuringStaticCall | HaltReason::CallNotAllowedInsideStatic => {
+            "write protection"
+        }
+        HaltReason::OutOfFunds => "insufficient balance for transfer",
+        HaltReason::CallTooDeep => "max call depth exceeded",
+        other => return CallStatus::Halt(other.to_string()),
+    };
+    CallStatus::Halt(text.to_owned())
 }

@@ -43,6 +43,8 @@ pub struct BlockOverrides {
     pub prev_randao: Option<B256>,
     /// Wei per gas.
     pub base_fee: Option<u64>,
+    /// Wei per gas of blobs, in a simulation.
+    pub blob_base_fee: Option<u128>,
 }
 
 impl BlockOverrides {
