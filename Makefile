@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 EEST_DIR ?= ../shared/fixtures/eest-state-tests.tar.xz
 DENY := $(HOME)/.cache/mooring/tools/bin/cargo-deny
 
-.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance lint fmt bench artifacts vectors
+.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc lint fmt bench artifacts vectors
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,10 @@ $(DENY):
 fmt: setup ## Format Rust and Solidity
 	cargo fmt --all
 	cd bridge/contracts && forge fmt
+
+conformance-rpc: setup ## Ethereum's own JSON-RPC tests; RPC_COMPAT names them, a directory or a .tar.gz
+	RPC_COMPAT=$${RPC_COMPAT:-$(CURDIR)/../shared/fixtures/execution-apis-tests.tar.gz} \
+		$(CARGO) test --locked --workspace --test rpc_compat
 
 bench: setup ## Figures of the devnet (docs/figures.md says how they were taken)
 	$(CARGO) build --locked --workspace --bins --examples

@@ -46,3 +46,21 @@ npm_project() {
 }
 npm_project bridge/contracts
 npm_project testnet/clients
+
+# web3.py, in an environment of its own that outlives checkouts; installed again only when its
+# pins changed. Without python3-venv its tests are skipped, and say so.
+python_project() {
+  local pins=$root/$1/requirements.txt
+  local venv=$HOME/.cache/mooring/web3py
+  if cmp -s "$pins" "$venv/.installed"; then return; fi
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    echo "setup: no python3-venv: the web3.py tests will be skipped" >&2
+    return
+  fi
+  echo "setup: Python packages of $1" >&2
+  rm -rf "$venv"
+  python3 -m venv "$venv" >&2
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$pins" >&2
+  cp "$pins" "$venv/.installed"
+}
+python_project testnet/clients/web3py

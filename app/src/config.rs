@@ -1,10 +1,14 @@
 //! The settings of one node: `config/node.toml`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::home::{Home, HomeError, HomeKeys};
+use crate::rpc::Limits;
 
 /// The settings of one node, `config/node.toml`. Unknown keys are refused; a missing key takes
 /// its default. Every listener is on the loopback interface until told otherwise.
@@ -33,6 +37,45 @@ pub struct NodeConfig {
 pub struct RpcConfig {
     /// Where JSON-RPC is served over HTTP and WebSocket. Default: 127.0.0.1:8545.
     pub listen: SocketAddr,
+    /// Most calls in a batch. Default: 1,000.
+    pub max_batch: u32,
+    /// Most bytes of a request. Default: 5 MiB.
+    pub max_request_bytes: u32,
+    /// Most bytes of an answer. Default: 25 MiB.
+    pub max_response_bytes: u32,
+    /// Most WebSockets at once, and most HTTP connections at once. Default: 512.
+    pub max_connections: u32,
+    /// Most subscriptions of a connection. Default: 128.
+    pub max_subscriptions: u32,
+    /// Longest time that a call may take, in milliseconds. Default: 10,000.
+    pub call_timeout_ms: u64,
+    /// Executions, searches and proofs that run at once. Default: half of the processors.
+    pub max_heavy_calls: usize,
+    /// Most blocks of a log query. Default: 10,000.
+    pub max_log_blocks: u64,
+    /// Most logs in an answer. Default: 10,000.
+    pub max_logs: usize,
+    /// Most gas of a call that is not sent. Default: 50,000,000.
+    pub gas_cap: u64,
+}
+
+impl RpcConfig {
+    /// The server's bounds.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            batch: self.max_batch,
+            request_bytes: self.max_request_bytes,
+            response_bytes: self.max_response_bytes,
+            connections: self.max_connections,
+            subscriptions: self.max_subscriptions,
+            call_time: Duration::from_millis(self.call_timeout_ms),
+            heavy_calls: self.max_heavy_calls,
+            log_blocks: self.max_log_blocks,
+            logs: self.max_logs,
+            call_gas: self.gas_cap,
+            ..Limits::default()
+        }
+    }
 }
 
 /// `[p2p]`.
@@ -103,19 +146,11 @@ impl NodeConfig {
         text
     }
 
-    fn entries(&self) -> [(&'static str, &'static str, &'static str, toml::Value); 11] {
+    fn entries(&self) -> Vec<Entry> {
         let Self { moniker, rpc, p2p, engine, mempool, health, dev } = self;
-        let text = |value: &dyn ToString| toml::Value::from(value.to_string());
-        let number = |value: u64| toml::Value::from(i64::try_from(value).unwrap_or(i64::MAX));
-        let list = |values: &[String]| toml::Value::from(values.to_vec());
-        [
-            ("", "moniker", "A name for logs and metrics.", text(moniker)),
-            (
-                "rpc",
-                "listen",
-                "Where JSON-RPC is served over HTTP and WebSocket.",
-                text(&rpc.listen),
-            ),
+        let mut entries = vec![("", "moniker", "A name for logs and metrics.", text(moniker))];
+        entries.extend(rpc.entries());
+        entries.extend([
             ("p2p", "listen", "The multiaddr where transaction gossip listens.", text(&p2p.listen)),
             (
                 "p2p",
@@ -160,8 +195,72 @@ impl NodeConfig {
                 "Dev engine only: blocks between the newest and `finalized`; lost at a restart.",
                 number(dev.finality_lag),
             ),
+        ]);
+        entries
+    }
+}
+
+/// Section, key, meaning, value.
+type Entry = (&'static str, &'static str, &'static str, toml::Value);
+
+impl RpcConfig {
+    fn entries(&self) -> [Entry; 11] {
+        let entry = |key, meaning, value| ("rpc", key, meaning, value);
+        let count = |value: usize| number(value as u64);
+        [
+            entry(
+                "listen",
+                "Where JSON-RPC is served over HTTP and WebSocket.",
+                text(&self.listen),
+            ),
+            entry("max_batch", "Most calls in a batch.", number(self.max_batch.into())),
+            entry(
+                "max_request_bytes",
+                "Most bytes of a request.",
+                number(self.max_request_bytes.into()),
+            ),
+            entry(
+                "max_response_bytes",
+                "Most bytes of an answer.",
+                number(self.max_response_bytes.into()),
+            ),
+            entry(
+                "max_connections",
+                "Most WebSockets at once, and most HTTP connections at once.",
+                number(self.max_connections.into()),
+            ),
+            entry(
+                "max_subscriptions",
+                "Most subscriptions of a connection.",
+                number(self.max_subscriptions.into()),
+            ),
+            entry(
+                "call_timeout_ms",
+                "Longest time that a call may take, in milliseconds.",
+                number(self.call_timeout_ms),
+            ),
+            entry(
+                "max_heavy_calls",
+                "Executions, searches and proofs that run at once.",
+                count(self.max_heavy_calls),
+            ),
+            entry("max_log_blocks", "Most blocks of a log query.", number(self.max_log_blocks)),
+            entry("max_logs", "Most logs in an answer.", count(self.max_logs)),
+            entry("gas_cap", "Most gas of a call that is not sent.", number(self.gas_cap)),
         ]
     }
+}
+
+fn text(value: &dyn ToString) -> toml::Value {
+    toml::Value::from(value.to_string())
+}
+
+fn number(value: u64) -> toml::Value {
+    toml::Value::from(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn list(values: &[String]) -> toml::Value {
+    toml::Value::from(values.to_vec())
 }
 
 const fn local(port: u16) -> SocketAddr {
@@ -170,7 +269,20 @@ const fn local(port: u16) -> SocketAddr {
 
 impl Default for RpcConfig {
     fn default() -> Self {
-        Self { listen: local(8545) }
+        let limits = Limits::default();
+        Self {
+            listen: local(8545),
+            max_batch: limits.batch,
+            max_request_bytes: limits.request_bytes,
+            max_response_bytes: limits.response_bytes,
+            max_connections: limits.connections,
+            max_subscriptions: limits.subscriptions,
+            call_timeout_ms: u64::try_from(limits.call_time.as_millis()).unwrap_or(u64::MAX),
+            max_heavy_calls: limits.heavy_calls,
+            max_log_blocks: limits.log_blocks,
+            max_logs: limits.logs,
+            gas_cap: limits.call_gas,
+        }
     }
 }
 

@@ -293,7 +293,8 @@ impl Parts {
         gossip: Option<GossipHandle>,
         dev: Option<DevControl>,
     ) -> Result<SocketAddr, StartError> {
-        let mut context = RpcContext::new(self.chain.clone(), self.pool.clone());
+        let mut context = RpcContext::new(self.chain.clone(), self.pool.clone())
+            .with_limits(self.config.rpc.limits());
         if let Some(gossip) = gossip {
             context = context.with_gossip(gossip);
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use clap::{ArgAction, Parser, Subcommand};
+use mooring_app::config::RpcConfig;
 use mooring_testnet::L1Choice;
 
 /// A pegged EVM sidechain with its own BFT consensus.
@@ -104,7 +105,66 @@ pub(crate) enum Node {
         /// The home: config/genesis.json, config/node.toml, keys, data
         #[arg(long)]
         home: PathBuf,
+        #[command(flatten)]
+        rpc: Box<RpcLimits>,
     },
+}
+
+/// Bounds of JSON-RPC, each over the key of `[rpc]` in node.toml.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "JSON-RPC limits [default: node.toml]")]
+pub(crate) struct RpcLimits {
+    /// Most calls in a batch
+    #[arg(long)]
+    pub rpc_max_batch: Option<u32>,
+    /// Most bytes of a request
+    #[arg(long)]
+    pub rpc_max_request_bytes: Option<u32>,
+    /// Most bytes of an answer
+    #[arg(long)]
+    pub rpc_max_response_bytes: Option<u32>,
+    /// Most WebSockets at once, and most HTTP connections at once
+    #[arg(long)]
+    pub rpc_max_connections: Option<u32>,
+    /// Most subscriptions of a connection
+    #[arg(long)]
+    pub rpc_max_subscriptions: Option<u32>,
+    /// Longest time that a call may take, in milliseconds
+    #[arg(long)]
+    pub rpc_call_timeout_ms: Option<u64>,
+    /// Executions, searches and proofs that run at once
+    #[arg(long)]
+    pub rpc_max_heavy_calls: Option<usize>,
+    /// Most blocks of a log query
+    #[arg(long)]
+    pub rpc_max_log_blocks: Option<u64>,
+    /// Most logs in an answer
+    #[arg(long)]
+    pub rpc_max_logs: Option<usize>,
+    /// Most gas of a call that is not sent
+    #[arg(long)]
+    pub rpc_gas_cap: Option<u64>,
+}
+
+impl RpcLimits {
+    /// The settings with what was typed in place.
+    pub(crate) fn apply(self, rpc: &mut RpcConfig) {
+        fn set<T>(key: &mut T, typed: Option<T>) {
+            if let Some(typed) = typed {
+                *key = typed;
+            }
+        }
+        set(&mut rpc.max_batch, self.rpc_max_batch);
+        set(&mut rpc.max_request_bytes, self.rpc_max_request_bytes);
+        set(&mut rpc.max_response_bytes, self.rpc_max_response_bytes);
+        set(&mut rpc.max_connections, self.rpc_max_connections);
+        set(&mut rpc.max_subscriptions, self.rpc_max_subscriptions);
+        set(&mut rpc.call_timeout_ms, self.rpc_call_timeout_ms);
+        set(&mut rpc.max_heavy_calls, self.rpc_max_heavy_calls);
+        set(&mut rpc.max_log_blocks, self.rpc_max_log_blocks);
+        set(&mut rpc.max_logs, self.rpc_max_logs);
+        set(&mut rpc.gas_cap, self.rpc_gas_cap);
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,4 +268,34 @@ pub(crate) enum Transfer {
         /// The hash of the deposit's or the withdrawal's transaction
         hash: alloy_primitives::B256,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_rpc_limit_is_a_flag_and_goes_over_the_file() {
+        let table = serde_json::to_value(RpcConfig::default()).unwrap();
+        let mut typed = vec!["mooring".to_owned(), "node".into(), "start".into()];
+        typed.extend(["--home".to_owned(), "x".into()]);
+        let keys = table.as_object().unwrap().keys().filter(|key| *key != "listen");
+        let keys: Vec<&String> = keys.collect();
+        for key in &keys {
+            typed.extend([format!("--rpc-{}", key.replace('_', "-")), "7".to_owned()]);
+        }
+        let args = Args::try_parse_from(typed).unwrap();
+        let Command::Node(Node::Start { rpc, .. }) = args.command else { panic!("node start") };
+        let mut config = RpcConfig::default();
+        rpc.apply(&mut config);
+        let applied = serde_json::to_value(config).unwrap();
+        for key in keys {
+            assert_eq!(applied[key].as_u64(), Some(7), "{key}");
+        }
+        Args::command().debug_assert();
+    }
 }

@@ -1,5 +1,7 @@
 //! Accounts: balance, nonce, code, storage, proofs.
 
+use std::collections::BTreeMap;
+
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, U256};
 use mooring_stf::StateReader;
@@ -15,6 +17,7 @@ pub(super) const METHODS: &[Method] = &[
     ("eth_getTransactionCount", nonce),
     ("eth_getCode", code),
     ("eth_getStorageAt", storage),
+    ("eth_getStorageValues", storage_values),
     ("eth_getProof", proof),
 ];
 
@@ -46,6 +49,29 @@ fn storage(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError>
     to_value(B256::from(view.storage(address, slot)?))
 }
 
+/// Slots of several accounts at one block.
+fn storage_values(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let accounts: BTreeMap<Address, Vec<String>> = args.required("requests")?;
+    let asked: usize = accounts.values().map(Vec::len).sum();
+    if asked == 0 {
+        return Err(RpcError::params("empty request"));
+    }
+    let limit = context.limits.proof_slots;
+    if asked > limit {
+        return Err(RpcError::limit(format!("too many storage slots, at most {limit}")));
+    }
+    let view = context.state_at(args.block()?)?;
+    let mut answer = BTreeMap::new();
+    for (address, keys) in accounts {
+        let values: Vec<B256> = keys
+            .iter()
+            .map(|key| Ok(view.storage(address, slot(key)?)?.into()))
+            .collect::<Result<_, RpcError>>()?;
+        answer.insert(address, values);
+    }
+    to_value(answer)
+}
+
 fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let address: Address = args.required("address")?;
     let keys: Vec<String> = args.optional("slots")?.unwrap_or_default();
@@ -58,11 +84,12 @@ fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
         .state_at(args.block()?)?
         .proof(address, &slots)?
         .ok_or_else(|| RpcError::server("distance to target block exceeds maximum proof window"))?;
-    // A key comes back as it was written.
-    let storage = keys
-        .iter()
-        .zip(&proof.storage)
-        .map(|(key, slot)| json!({ "key": key, "value": slot.value, "proof": slot.nodes }));
+    let storage = keys.iter().zip(&proof.storage).map(|(key, slot)| {
+        // A whole word comes back as one, anything shorter as a quantity.
+        let whole = key.trim_start_matches("0x").len() == 64;
+        let key = if whole { json!(B256::from(slot.slot)) } else { json!(slot.slot) };
+        json!({ "key": key, "value": slot.value, "proof": slot.nodes })
+    });
     Ok(json!({
         "address": address,
         "balance": proof.account.balance,
@@ -76,8 +103,11 @@ fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
 
 /// A slot: at most 32 bytes of hex, leading zeros or not.
 fn slot(key: &str) -> Result<U256, RpcError> {
-    let digits = key.strip_prefix("0x").filter(|digits| (1..=64).contains(&digits.len()));
-    digits
-        .and_then(|digits| U256::from_str_radix(digits, 16).ok())
-        .ok_or_else(|| RpcError::params(format!("{key:?} is no storage slot of 32 bytes")))
+    let digits = key.strip_prefix("0x").unwrap_or(key);
+    if digits.len() > 64 {
+        let text = format!("storage key too long (want at most 32 bytes): {key:?}");
+        return Err(RpcError::params(text));
+    }
+    let number = U256::from_str_radix(digits, 16).ok().filter(|_| !digits.is_empty());
+    number.ok_or_else(|| RpcError::params(format!("invalid hex in storage key: {key:?}")))
 }

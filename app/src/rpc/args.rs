@@ -1,6 +1,7 @@
 //! Positional parameters, read strictly.
 
 use alloy_eips::BlockId;
+use alloy_primitives::B256;
 use jsonrpsee::types::{Params, params::ParamsSequence};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,6 +41,15 @@ impl<'a> Args<'a> {
     /// The next parameter as a block, the newest when it is absent.
     pub(super) fn block(&mut self) -> Result<BlockId, RpcError> {
         Ok(self.optional("block")?.unwrap_or_else(BlockId::latest))
+    }
+
+    /// The next parameter as a hash, which starts with 0x.
+    pub(super) fn hash(&mut self, name: &str) -> Result<B256, RpcError> {
+        let text: String = self.required(name)?;
+        let hash = text.starts_with("0x").then(|| text.parse().ok()).flatten();
+        hash.ok_or_else(|| {
+            RpcError::params(format!("invalid argument {name}: {text:?} is no hash of 32 bytes"))
+        })
     }
 
     /// The next parameter as a number: a hex quantity or a plain JSON number.

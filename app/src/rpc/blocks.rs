@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use alloy_eips::BlockId;
-use alloy_primitives::B256;
-use serde_json::Value;
+use serde_json::{Value, json as document};
 
-use super::{Args, Method, RpcContext, RpcError, json};
+use super::{Args, Method, RpcContext, RpcError, foreign::Rest, json};
 use crate::store::Block;
 
 pub(super) const METHODS: &[Method] = &[
@@ -17,7 +16,12 @@ pub(super) const METHODS: &[Method] = &[
     ("eth_getBlockTransactionCountByHash", count_by_hash),
     ("eth_getUncleCountByBlockNumber", uncle_count),
     ("eth_getUncleCountByBlockHash", uncle_count_by_hash),
+    ("eth_getUncleByBlockNumberAndIndex", uncle_by_id),
+    ("eth_getUncleByBlockHashAndIndex", uncle_by_hash),
+    ("eth_getHeaderByNumber", header_by_id),
+    ("eth_getHeaderByHash", header_by_hash),
     ("eth_getBlockReceipts", receipts),
+    ("eth_capabilities", capabilities),
 ];
 
 fn number(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
@@ -34,7 +38,7 @@ pub(super) fn find(context: &RpcContext, id: BlockId) -> Result<Option<Arc<Block
 }
 
 fn hash_id(args: &mut Args<'_>) -> Result<BlockId, RpcError> {
-    Ok(BlockId::hash(args.required::<B256>("block hash")?))
+    Ok(BlockId::hash(args.hash("block hash")?))
 }
 
 fn answer(
@@ -44,39 +48,117 @@ fn answer(
     block.map_or(Ok(Value::Null), |block| write(&block))
 }
 
+/// The block that `id` names, as JSON.
+fn full(context: &RpcContext, id: BlockId, full: bool) -> Result<Value, RpcError> {
+    answer(find(context, id)?, |block| json::block(block, context.rest_of(block), full))
+}
+
 fn by_id(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let id = args.required("block")?;
-    let full = args.optional("full transactions")?.unwrap_or(false);
-    answer(find(context, id)?, |block| json::block(block, full))
+    full(context, id, args.optional("full transactions")?.unwrap_or(false))
 }
 
 fn by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let id = hash_id(args)?;
-    let full = args.optional("full transactions")?.unwrap_or(false);
-    answer(find(context, id)?, |block| json::block(block, full))
+    full(context, id, args.optional("full transactions")?.unwrap_or(false))
+}
+
+fn header(context: &RpcContext, id: BlockId) -> Result<Value, RpcError> {
+    answer(find(context, id)?, |block| json::sized_header(block, context.rest_of(block)))
+}
+
+fn header_by_id(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    header(context, args.required("block")?)
+}
+
+fn header_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    header(context, hash_id(args)?)
+}
+
+fn counted(
+    context: &RpcContext,
+    id: BlockId,
+    count: impl FnOnce(&Block) -> usize,
+) -> Result<Value, RpcError> {
+    answer(find(context, id)?, |block| Ok(json::quantity(count(block) as u64)))
 }
 
 fn count(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    let id = args.required("block")?;
-    answer(find(context, id)?, |block| Ok(json::quantity(block.transactions.len() as u64)))
+    counted(context, args.required("block")?, |block| block.transactions.len())
 }
 
 fn count_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    let id = hash_id(args)?;
-    answer(find(context, id)?, |block| Ok(json::quantity(block.transactions.len() as u64)))
+    counted(context, hash_id(args)?, |block| block.transactions.len())
 }
 
 fn uncle_count(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    let id = args.required("block")?;
-    answer(find(context, id)?, |_| Ok(json::quantity(0)))
+    counted(context, args.required("block")?, |block| context.rest_of(block).ommers.len())
 }
 
 fn uncle_count_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    counted(context, hash_id(args)?, |block| context.rest_of(block).ommers.len())
+}
+
+/// An uncle has no transactions that anyone kept.
+fn uncle(context: &RpcContext, id: BlockId, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let index = usize::try_from(args.number("index")?).unwrap_or(usize::MAX);
+    let Some(block) = find(context, id)? else { return Ok(Value::Null) };
+    let Some(ommer) = context.rest_of(&block).ommers.get(index) else { return Ok(Value::Null) };
+    let uncle = Block {
+        header: ommer.clone(),
+        hash: ommer.hash_slow(),
+        transactions: Vec::new(),
+        receipts: Vec::new(),
+    };
+    let mut fields = json::sized_header(&uncle, Rest { ommers: &[], withdrawals: None })?;
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert("uncles".to_owned(), Value::Array(Vec::new()));
+    }
+    Ok(fields)
+}
+
+fn uncle_by_id(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let id = args.required("block")?;
+    uncle(context, id, args)
+}
+
+fn uncle_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let id = hash_id(args)?;
-    answer(find(context, id)?, |_| Ok(json::quantity(0)))
+    uncle(context, id, args)
 }
 
 fn receipts(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let id = args.required("block")?;
-    answer(find(context, id)?, |block| Ok(Value::Array(json::receipts(block))))
+    let params = &context.chain.params;
+    answer(find(context, id)?, |block| Ok(Value::Array(json::receipts(params, block))))
+}
+
+/// Which heights can be asked about: all blocks, and the states that are kept.
+fn capabilities(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
+    let view = context.latest();
+    let kept = context.chain.store.kept();
+    let all = document!({ "disabled": false, "oldestBlock": "0x0" });
+    let window = |oldest: u64, strategy: Value| {
+        document!({
+            "disabled": false,
+            "oldestBlock": json::quantity(oldest),
+            "deleteStrategy": strategy,
+        })
+    };
+    let within =
+        |blocks: u64| document!({ "type": "window", "retentionBlocks": json::quantity(blocks) });
+    let history = match kept.history {
+        0 => document!({ "type": "none" }),
+        blocks => within(blocks),
+    };
+    let proofs = within(view.number().saturating_sub(kept.proofs).saturating_add(1));
+    Ok(document!({
+        "head": { "number": json::quantity(view.number()), "hash": view.hash() },
+        "state": window(kept.state, history),
+        "stateproofs": window(kept.proofs, proofs),
+        "tx": all,
+        "logs": all,
+        "receipts": all,
+        "blocks": all,
+    }))
 }

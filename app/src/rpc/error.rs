@@ -12,6 +12,8 @@ use crate::mempool::SubmitError;
 const SERVER_ERROR: i32 = -32000;
 /// EIP-1474: limit exceeded.
 const LIMIT_EXCEEDED: i32 = -32005;
+/// geth's code of a call that takes too long.
+const OVERDUE: i32 = -32002;
 /// geth's code of a reverted call.
 const REVERTED: i32 = 3;
 /// `eth_sendRawTransactionSync` waited in vain (EIP-7966).
@@ -38,6 +40,9 @@ pub enum RpcError {
     /// The transaction is in the pool and not in a block yet.
     #[error("the transaction was added to the pool but not included in {0} ms")]
     TimedOut(u128, alloy_primitives::B256),
+    /// The call takes longer than one may.
+    #[error("request timed out")]
+    Overdue,
     /// The node's own fault; the log has it.
     #[error("internal error")]
     Internal(#[from] Fault),
@@ -86,6 +91,7 @@ impl From<RpcError> for ErrorObjectOwned {
             RpcError::Limit(_) => Self::owned(LIMIT_EXCEEDED, text, none),
             RpcError::Server(_) => Self::owned(SERVER_ERROR, text, none),
             RpcError::Coded(code, _) => Self::owned(code, text, none),
+            RpcError::Overdue => Self::owned(OVERDUE, text, none),
             RpcError::Reverted(output) => {
                 Self::owned(REVERTED, text, Some(hex::encode_prefixed(output)))
             }

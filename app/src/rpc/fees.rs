@@ -1,16 +1,19 @@
 //! What gas costs: suggestions from the newest blocks.
 
+use alloy_consensus::Header;
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::U256;
+use mooring_stf::{ChainParams, fees::next_base_fee};
 use serde_json::{Value, json};
 
 use super::{
     Args, Method, RpcContext, RpcError,
-    json::{quantity, to_value},
+    json::{self, quantity, to_value},
 };
 use crate::store::{Block, View};
 
 pub(super) const METHODS: &[Method] = &[
+    ("eth_baseFee", base_fee),
     ("eth_gasPrice", gas_price),
     ("eth_maxPriorityFeePerGas", max_priority_fee),
     ("eth_feeHistory", fee_history),
@@ -22,9 +25,14 @@ const SAMPLED_BLOCKS: u64 = 4;
 /// Wei a gas suggested where nobody pays a tip: more than the builder's indifference.
 const LEAST_TIP: u128 = 1;
 
+/// The base fee of the next block.
+fn base_fee(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
+    Ok(quantity(next_base_fee(&context.chain.params, context.latest().header())))
+}
+
 fn gas_price(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
     let view = context.latest();
-    let base_fee = mooring_stf::fees::next_base_fee(&context.chain.params, view.header());
+    let base_fee = next_base_fee(&context.chain.params, view.header());
     let tip = suggested_tip(&view)?;
     to_value(U256::from(tip.saturating_add(base_fee.into())))
 }
@@ -33,9 +41,10 @@ fn max_priority_fee(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, Rpc
     to_value(U256::from(suggested_tip(&context.latest())?))
 }
 
-/// There are no blobs; 1 is the rule's lowest value.
-fn blob_base_fee(_: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
-    Ok(json!("0x1"))
+/// What blobs would cost: on a chain that takes none, the rule's lowest value.
+fn blob_base_fee(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
+    let price = json::blob_price(&context.chain.params, context.latest().header());
+    to_value(U256::from(price.unwrap_or_default()))
 }
 
 /// The median tip of the newest blocks' transactions.
@@ -67,34 +76,72 @@ fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcEr
         return Ok(json!({ "oldestBlock": "0x0", "gasUsedRatio": null }));
     }
     let oldest = newest.saturating_add(1).saturating_sub(count);
-    let mut fees = Vec::new();
-    let mut ratios = Vec::new();
-    let mut rewards = Vec::new();
+    let mut history = History::default();
     for height in oldest..=newest {
         let (header, _) = view.header_at(height)?.ok_or_else(RpcError::header_not_found)?;
-        fees.push(quantity(header.base_fee_per_gas.unwrap_or_default()));
-        ratios.push(ratio(header.gas_used, header.gas_limit));
+        history.add(&context.chain.params, &header);
         if !percentiles.is_empty() {
             let block = view.block(height)?.ok_or_else(RpcError::header_not_found)?;
-            rewards.push(tips_at(&block, &percentiles));
+            history.rewards.push(tips_at(&block, &percentiles));
         }
         if height == newest {
-            let next = mooring_stf::fees::next_base_fee(&context.chain.params, &header);
-            fees.push(quantity(next));
+            let child = view.header_at(newest.saturating_add(1))?;
+            history.end(&context.chain.params, &header, child.map(|(child, _)| child));
         }
     }
-    let blocks = ratios.len();
-    let mut answer = json!({
-        "oldestBlock": quantity(oldest),
-        "baseFeePerGas": fees,
-        "gasUsedRatio": ratios,
-        "baseFeePerBlobGas": vec!["0x1"; blocks.saturating_add(1)],
-        "blobGasUsedRatio": vec![0.0; blocks],
-    });
-    if let (false, Some(fields)) = (percentiles.is_empty(), answer.as_object_mut()) {
-        fields.insert("reward".to_owned(), json!(rewards));
+    Ok(history.json(oldest))
+}
+
+/// The lists of a fee history.
+#[derive(Debug, Default)]
+struct History {
+    fees: Vec<Value>,
+    ratios: Vec<f64>,
+    blob_fees: Vec<Value>,
+    blob_ratios: Vec<f64>,
+    rewards: Vec<Vec<Value>>,
+}
+
+impl History {
+    fn add(&mut self, params: &ChainParams, header: &Header) {
+        let blobs = params.spec.at(header.number, header.timestamp).blobs;
+        let blob_gas = header.blob_gas_used.unwrap_or_default();
+        self.fees.push(quantity(header.base_fee_per_gas.unwrap_or_default()));
+        self.ratios.push(ratio(header.gas_used, header.gas_limit));
+        self.blob_fees.push(blob_fee(json::blob_price(params, header)));
+        self.blob_ratios.push(ratio(blob_gas, blobs.max_blob_gas_per_block()));
     }
-    Ok(answer)
+
+    /// The fees after the last block: those of its child, or what they will be.
+    fn end(&mut self, params: &ChainParams, last: &Header, child: Option<Header>) {
+        let blobs = params.spec.after(last).blobs;
+        let (fee, blob) = match child {
+            Some(child) => {
+                (child.base_fee_per_gas.unwrap_or_default(), json::blob_price(params, &child))
+            }
+            None => (next_base_fee(params, last), last.next_block_blob_fee(blobs)),
+        };
+        self.fees.push(quantity(fee));
+        self.blob_fees.push(blob_fee(blob));
+    }
+
+    fn json(self, oldest: u64) -> Value {
+        let mut answer = json!({
+            "oldestBlock": quantity(oldest),
+            "baseFeePerGas": self.fees,
+            "gasUsedRatio": self.ratios,
+            "baseFeePerBlobGas": self.blob_fees,
+            "blobGasUsedRatio": self.blob_ratios,
+        });
+        if let (false, Some(fields)) = (self.rewards.is_empty(), answer.as_object_mut()) {
+            fields.insert("reward".to_owned(), json!(self.rewards));
+        }
+        answer
+    }
+}
+
+fn blob_fee(price: Option<u128>) -> Value {
+    json!(U256::from(price.unwrap_or_default()))
 }
 
 fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {

@@ -2,13 +2,15 @@
 
 use alloy_consensus::{Header, Sealed};
 use alloy_primitives::{Address, B256, Log, U64, U256, hex};
-use alloy_rlp::Encodable;
 use mooring_bridge::SystemTx;
-use mooring_stf::tx::{EthReceipt, EthTx};
+use mooring_stf::{
+    ChainParams,
+    tx::{EthReceipt, EthTx},
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::RpcError;
+use super::{RpcError, foreign::Rest, raw};
 use crate::store::Block;
 
 pub(super) fn to_value(value: impl Serialize) -> Result<Value, RpcError> {
@@ -48,9 +50,19 @@ pub(super) fn header(header: &Header, hash: B256) -> Result<Value, RpcError> {
     to_value(alloy_rpc_types_eth::Header::from_consensus(sealed, None, None))
 }
 
-/// A block with its transactions, or only their hashes.
-pub(super) fn block(block: &Block, full: bool) -> Result<Value, RpcError> {
+/// A header with the size of its block.
+pub(super) fn sized_header(block: &Block, rest: Rest<'_>) -> Result<Value, RpcError> {
     let mut fields = header(&block.header, block.hash)?;
+    if let Some(fields) = fields.as_object_mut() {
+        let size = raw::block(block, rest).len();
+        fields.insert("size".to_owned(), quantity(size as u64));
+    }
+    Ok(fields)
+}
+
+/// A block with its transactions, or only their hashes.
+pub(super) fn block(block: &Block, rest: Rest<'_>, full: bool) -> Result<Value, RpcError> {
+    let mut fields = sized_header(block, rest)?;
     let transactions: Vec<Value> = if full {
         let all = block.transactions.iter().enumerate();
         all.map(|(index, tx)| transaction(tx, Some(Place::new(block, index))))
@@ -59,34 +71,14 @@ pub(super) fn block(block: &Block, full: bool) -> Result<Value, RpcError> {
         block.transactions.iter().map(|tx| json!(tx.hash())).collect()
     };
     if let Some(fields) = fields.as_object_mut() {
-        fields.insert("size".to_owned(), quantity(size(block)));
+        let ommers: Vec<B256> = rest.ommers.iter().map(Header::hash_slow).collect();
         fields.insert("transactions".to_owned(), Value::Array(transactions));
-        fields.insert("uncles".to_owned(), json!([]));
-        fields.insert("withdrawals".to_owned(), json!([]));
+        fields.insert("uncles".to_owned(), json!(ommers));
+        if let Some(withdrawals) = rest.withdrawals {
+            fields.insert("withdrawals".to_owned(), to_value(withdrawals)?);
+        }
     }
     Ok(fields)
-}
-
-/// Bytes of the block's RLP: header, transactions, no uncles, no withdrawals.
-fn size(block: &Block) -> u64 {
-    let transactions: usize = block
-        .transactions
-        .iter()
-        .map(|tx| {
-            let bytes = tx.encoded_2718();
-            // A typed transaction stands in the list as a string, a legacy one as itself.
-            if tx.tx_type() == 0 { bytes.len() } else { bytes.length() }
-        })
-        .sum();
-    let list = alloy_rlp::Header { list: true, payload_length: transactions };
-    let payload_length = block
-        .header
-        .length()
-        .saturating_add(list.length())
-        .saturating_add(transactions)
-        .saturating_add(2);
-    let outer = alloy_rlp::Header { list: true, payload_length };
-    outer.length().saturating_add(payload_length) as u64
 }
 
 /// A transaction; one of the pool has no place.
@@ -141,14 +133,13 @@ fn recipient(tx: &EthTx) -> Option<Address> {
 }
 
 /// The receipt at `index`.
-pub(super) fn receipt(block: &Block, index: usize) -> Option<Value> {
+pub(super) fn receipt(params: &ChainParams, block: &Block, index: usize) -> Option<Value> {
     let tx = block.transactions.get(index)?;
     let receipt = block.receipts.get(index)?;
     let before: usize = block.receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
     let logs = logs_of(block, index, receipt, before, false);
-    Some(json!({
+    let mut value = json!({
         "type": quantity(receipt.tx_type.into()),
-        "status": quantity(receipt.success.into()),
         "transactionHash": tx.hash(),
         "transactionIndex": quantity(index as u64),
         "blockHash": block.hash,
@@ -161,12 +152,40 @@ pub(super) fn receipt(block: &Block, index: usize) -> Option<Value> {
         "contractAddress": receipt.contract_address,
         "logs": logs,
         "logsBloom": receipt.bloom,
-    }))
+    });
+    if let Some(fields) = value.as_object_mut() {
+        match receipt.post_state {
+            Some(root) => fields.insert("root".to_owned(), json!(root)),
+            None => fields.insert("status".to_owned(), quantity(receipt.success.into())),
+        };
+        if let Some(blobs) = blob_gas(tx) {
+            let price = blob_price(params, &block.header).unwrap_or_default();
+            fields.insert("blobGasUsed".to_owned(), quantity(blobs));
+            fields.insert("blobGasPrice".to_owned(), json!(U256::from(price)));
+        }
+    }
+    Some(value)
+}
+
+/// Gas of the blobs that a transaction names; `None` for one that cannot name any.
+fn blob_gas(tx: &EthTx) -> Option<u64> {
+    use alloy_consensus::Transaction as _;
+    match tx {
+        EthTx::System(_) => None,
+        EthTx::Signed(tx) => tx.blob_gas_used(),
+    }
+}
+
+/// Wei per gas of blobs in the block with this header; `None` before Cancun.
+pub(super) fn blob_price(params: &ChainParams, header: &Header) -> Option<u128> {
+    let blobs = params.spec.at(header.number, header.timestamp).blobs;
+    Some(blobs.calc_blob_fee(header.excess_blob_gas?))
 }
 
 /// All receipts of a block.
-pub(super) fn receipts(block: &Block) -> Vec<Value> {
-    (0..block.transactions.len()).filter_map(|index| receipt(block, index)).collect()
+pub(super) fn receipts(params: &ChainParams, block: &Block) -> Vec<Value> {
+    let indices = 0..block.transactions.len();
+    indices.filter_map(|index| receipt(params, block, index)).collect()
 }
 
 /// The logs of a block that `matches`, in order.

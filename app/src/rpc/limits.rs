@@ -11,7 +11,7 @@ pub struct Limits {
     pub response_bytes: u32,
     /// Most calls in a batch.
     pub batch: u32,
-    /// Most open connections.
+    /// Most WebSockets at once, and most HTTP connections at once.
     pub connections: u32,
     /// Most subscriptions of a connection.
     pub subscriptions: u32,
@@ -31,20 +31,22 @@ pub struct Limits {
     pub proof_slots: usize,
     /// Most exits of `peg_exits`.
     pub exits: u64,
-    /// Calls, searches and proofs that run at once; others wait.
+    /// Executions, searches and proofs that run at once; others wait.
     pub heavy_calls: usize,
+    /// Other calls that run at once.
+    pub light_calls: usize,
     /// Longest wait of `eth_sendRawTransactionSync`.
     pub sync_wait: Duration,
-    /// Longest time in which a subscriber must take a notification.
-    pub notify: Duration,
+    /// Longest time in which a client must take a part of an answer, or send one of a request.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 5 * 1024 * 1024,
-            response_bytes: 32 * 1024 * 1024,
-            batch: 100,
+            response_bytes: 25 * 1024 * 1024,
+            batch: 1_000,
             connections: 512,
             subscriptions: 128,
             call_time: Duration::from_secs(10),
@@ -55,9 +57,15 @@ impl Default for Limits {
             fee_history: 1_024,
             proof_slots: 1_024,
             exits: 1_000,
-            heavy_calls: 16,
+            heavy_calls: heavy_calls(),
+            light_calls: 16,
             sync_wait: Duration::from_secs(20),
-            notify: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
         }
     }
+}
+
+/// Half of the processors: consensus keeps the other half.
+fn heavy_calls() -> usize {
+    std::thread::available_parallelism().map_or(1, |all| (all.get() / 2).max(1))
 }

@@ -11,7 +11,11 @@ use crate::store::View;
 pub(super) const METHODS: &[Method] = &[("eth_getLogs", get_logs)];
 
 fn get_logs(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    search(context, &args.required("filter")?).map(Value::Array)
+    let filter: Filter = args.required("filter")?;
+    if filter.get_to_block() > Some(context.latest().number()) {
+        return Err(RpcError::params("block range extends beyond current head block"));
+    }
+    search(context, &filter).map(Value::Array)
 }
 
 /// All logs that the filter names.

@@ -10,22 +10,30 @@ mod blocks;
 mod call;
 mod debug;
 mod dev;
+mod discover;
 mod error;
 mod fees;
 mod filters;
+mod foreign;
+mod forks;
 mod json;
 mod limits;
 mod logs;
 mod node;
 pub mod peg;
+mod raw;
 mod send;
 mod serve;
 mod simulate;
 mod subscribe;
 mod transactions;
+mod txpool;
+mod workers;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use serde_json::Value;
@@ -33,6 +41,7 @@ use serde_json::Value;
 use self::filters::Filters;
 pub use self::{
     error::RpcError,
+    foreign::{ForeignBody, ForeignChain},
     limits::Limits,
     serve::{RpcServer, ServeError, serve},
 };
@@ -53,6 +62,7 @@ pub struct RpcContext {
     dev: Option<DevControl>,
     limits: Limits,
     filters: Filters,
+    foreign: Option<Arc<ForeignChain>>,
 }
 
 impl RpcContext {
@@ -60,7 +70,7 @@ impl RpcContext {
     pub fn new(chain: Chain, pool: Mempool) -> Self {
         let limits = Limits::default();
         let filters = Filters::new(limits.filters);
-        Self { chain, pool, gossip: None, dev: None, limits, filters }
+        Self { chain, pool, gossip: None, dev: None, limits, filters, foreign: None }
     }
 
     /// Answers `net_peerCount` from this swarm.
@@ -74,6 +84,13 @@ impl RpcContext {
     #[must_use]
     pub fn with_dev(mut self, dev: DevControl) -> Self {
         self.dev = Some(dev);
+        self
+    }
+
+    /// Serves a chain that was imported.
+    #[must_use]
+    pub fn with_foreign(mut self, foreign: ForeignChain) -> Self {
+        self.foreign = Some(Arc::new(foreign));
         self
     }
 

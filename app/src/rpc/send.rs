@@ -58,7 +58,9 @@ async fn included(
         match events.recv().await {
             Ok(ChainEvent::Committed(block)) => {
                 let index = block.transactions.iter().position(|tx| tx.hash() == hash);
-                if let Some(receipt) = index.and_then(|i| super::json::receipt(&block, i)) {
+                if let Some(receipt) =
+                    index.and_then(|i| super::json::receipt(&context.chain.params, &block, i))
+                {
                     return Ok(receipt);
                 }
             }

@@ -1,24 +1,43 @@
 //! The server: HTTP and WebSocket on one port.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod gate;
+mod load;
+mod meter;
+mod scan;
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use jsonrpsee::{
     RpcModule,
-    core::traits::IdProvider,
+    core::{middleware::RpcServiceBuilder, traits::IdProvider},
     server::{
-        BatchRequestConfig, PingConfig, RegisterMethodError, Server, ServerConfig, ServerHandle,
+        BatchRequestConfig, Methods, PingConfig, RegisterMethodError, Server, ServerConfig,
+        ServerHandle, StopHandle, serve_with_graceful_shutdown, stop_channel,
     },
     types::{ErrorObjectOwned, SubscriptionId},
 };
-use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tower_http::cors::{Any, CorsLayer};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
+
+use gate::{GateLayer, Room};
+use load::{Load, Paced};
+use meter::Meter;
 
 use super::{
-    Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, debug, dev, fees, filters,
-    logs, node, peg, send, simulate, subscribe, transactions,
+    Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, debug, dev, discover, fees,
+    filters, forks, logs, node, peg, raw, send, simulate, subscribe, transactions, txpool,
+    workers::{Weight, Workers},
 };
+
+/// Answers and notifications that may wait for a WebSocket's client.
+const MESSAGE_BUFFER: u32 = 128;
+/// How long to wait when no connection can be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why RPC cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -64,28 +83,93 @@ pub async fn serve(
     context: RpcContext,
 ) -> Result<(SocketAddr, RpcServer), ServeError> {
     let failed = |source| ServeError::Listen { address: listen, source };
-    let config = config(&context.limits);
-    let module = module(context)?;
-    let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
-    let server = Server::builder()
-        .set_config(config)
-        .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
-        .build(listen)
-        .await
-        .map_err(failed)?;
-    let address = server.local_addr().map_err(failed)?;
-    let handle = server.start(module);
+    let limits = context.limits;
+    let methods = module(context)?.into();
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let (stop, handle) = stop_channel();
+    let door = Door { methods, limits, room: Room::new(&limits), stop };
+    // It ends with the handle, which waits for it.
+    tokio::spawn(door.open(listener));
     info!(%address, "serving JSON-RPC");
     Ok((address, RpcServer(handle)))
+}
+
+/// Takes connections in.
+#[derive(Clone, Debug)]
+struct Door {
+    methods: Methods,
+    limits: Limits,
+    room: Room,
+    stop: StopHandle,
+}
+
+impl Door {
+    async fn open(self, listener: TcpListener) {
+        // Each WebSocket and each HTTP client has its connection.
+        let most = (self.limits.connections as usize).saturating_mul(2);
+        let places = Arc::new(Semaphore::new(most));
+        let mut connections = JoinSet::new();
+        let stopped = self.stop.clone().shutdown();
+        tokio::pin!(stopped);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+                () = &mut stopped => break,
+            };
+            match accepted {
+                Ok((socket, _)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok(place) => drop(connections.spawn(self.clone().serve(socket, place))),
+                    Err(_) => debug!("refuse a connection: there are too many"),
+                },
+                Err(error) => {
+                    // Usually out of file descriptors: they come back as connections end.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        while connections.join_next().await.is_some() {}
+    }
+
+    async fn serve(self, socket: TcpStream, place: OwnedSemaphorePermit) {
+        let Self { methods, limits, room, stop } = self;
+        if let Err(error) = socket.set_nodelay(true) {
+            debug!(%error, "a connection ended early");
+            return;
+        }
+        let load = Arc::new(Load::default());
+        let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+        let (metered, slots) = (Arc::clone(&load), Arc::clone(&room.slots));
+        let meter = move |service| Meter {
+            service,
+            load: Arc::clone(&metered),
+            slots: Arc::clone(&slots),
+            patience: limits.call_time,
+        };
+        let gate = GateLayer { limits, room, load: Arc::clone(&load) };
+        let service = Server::builder()
+            .set_config(config(&limits))
+            .to_service_builder()
+            .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(meter))
+            .set_http_middleware(tower::ServiceBuilder::new().layer(cors).layer(gate))
+            .build(methods, stop.clone());
+        let socket = Paced::new(socket, load, limits.stall);
+        if let Err(error) = serve_with_graceful_shutdown(socket, service, stop.shutdown()).await {
+            debug!(%error, "a connection ended early");
+        }
+        drop(place);
+    }
 }
 
 fn config(limits: &Limits) -> ServerConfig {
     ServerConfig::builder()
         .max_request_body_size(limits.request_bytes)
         .max_response_body_size(limits.response_bytes)
-        .max_connections(limits.connections)
         .max_subscriptions_per_connection(limits.subscriptions)
         .set_batch_request_config(BatchRequestConfig::Limit(limits.batch))
+        .set_message_buffer_capacity(MESSAGE_BUFFER)
         .enable_ws_ping(PingConfig::new().ping_interval(Duration::from_secs(30)))
         .set_id_provider(HexIds)
         .build()
@@ -103,7 +187,7 @@ impl IdProvider for HexIds {
 
 /// All methods.
 pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, RegisterMethodError> {
-    let heavy = Arc::new(Semaphore::new(context.limits.heavy_calls));
+    let workers = Workers::new(&context.limits);
     let dev = context.dev.clone();
     let mut module = RpcModule::new(context);
     if let Some(dev) = dev {
@@ -116,14 +200,17 @@ pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, Regis
         debug::METHODS,
         fees::METHODS,
         filters::METHODS,
+        forks::METHODS,
         logs::METHODS,
         node::METHODS,
         peg::METHODS,
+        raw::METHODS,
         simulate::METHODS,
         transactions::METHODS,
+        txpool::METHODS,
     ];
     for method in tables.into_iter().flatten() {
-        register(&mut module, *method, &heavy)?;
+        register(&mut module, *method, &workers)?;
     }
     module.register_async_method("eth_sendRawTransaction", |params, context, _| async move {
         let (raw, _) = read(&params, &context)?;
@@ -142,7 +229,20 @@ pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, Regis
         "eth_unsubscribe",
         |params, pending, context, _| subscribe::serve(params, pending, context),
     )?;
+    discover(&mut module)?;
     Ok(module)
+}
+
+/// Comes last: it describes the others.
+fn discover(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {
+    const NAME: &str = "rpc.discover";
+    let names: BTreeSet<&str> = module.method_names().chain([NAME]).collect();
+    let document = discover::document(&names);
+    module.register_method(NAME, move |_, _, _| match &document {
+        Ok(document) => Ok(document.clone()),
+        Err(error) => Err(ErrorObjectOwned::from(RpcError::server(error.to_string()))),
+    })?;
+    Ok(())
 }
 
 fn read(
@@ -153,29 +253,22 @@ fn read(
     Ok(send::read_args(context, &mut args)?)
 }
 
-/// Runs the method on a blocking thread, at most so many at once.
+/// Answers the method on the lane of its weight.
 fn register(
     module: &mut RpcModule<RpcContext>,
     (name, answer): Method,
-    heavy: &Arc<Semaphore>,
+    workers: &Workers,
 ) -> Result<(), RegisterMethodError> {
-    let heavy = Arc::clone(heavy);
+    let (workers, weight) = (workers.clone(), Weight::of(name));
     module.register_async_method(name, move |params, context, _| {
-        let heavy = Arc::clone(&heavy);
-        on_blocking_thread(heavy, move || {
-            let params = params;
-            answer(&context, &mut Args::new(&params)?)
-        })
+        let workers = workers.clone();
+        async move {
+            let work = move || {
+                let params = params;
+                answer(&context, &mut Args::new(&params)?)
+            };
+            workers.run(weight, work).await.map_err(ErrorObjectOwned::from)
+        }
     })?;
     Ok(())
-}
-
-async fn on_blocking_thread(
-    heavy: Arc<Semaphore>,
-    work: impl FnOnce() -> Result<Value, RpcError> + Send + 'static,
-) -> Result<Value, ErrorObjectOwned> {
-    let _permit = heavy.acquire_owned().await;
-    let answer = tokio::task::spawn_blocking(work).await;
-    let answer = answer.map_err(|error| RpcError::internal("answer an RPC call", error));
-    Ok(answer.and_then(|answer| answer)?)
 }

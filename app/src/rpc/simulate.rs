@@ -16,6 +16,7 @@ use super::{
     call::{account_overrides, block_overrides, input},
     debug,
     error::revert_text,
+    foreign::Rest,
     json::{self, quantity},
 };
 use crate::store::Block;
@@ -78,7 +79,7 @@ fn block(block: SimBlock) -> Result<SimulateBlock, RpcError> {
 fn write(simulated: SimulatedBlock, full: bool) -> Result<Value, RpcError> {
     let SimulatedBlock { header, hash, transactions, receipts, calls } = simulated;
     let block = Block { header, hash, transactions, receipts };
-    let mut answer = json::block(&block, full)?;
+    let mut answer = json::block(&block, Rest::of_ours(&block), full)?;
     let calls = calls.iter().enumerate().map(|(index, call)| write_call(&block, index, call));
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("calls".to_owned(), Value::Array(calls.collect()));

@@ -189,7 +189,7 @@ impl Notifier {
 
     async fn send(&self, value: Value) -> Result<(), SubscriptionError> {
         let message = to_raw_value(&value)?;
-        self.sink.send_timeout(message, self.context.limits.notify).await?;
+        self.sink.send_timeout(message, self.context.limits.stall).await?;
         Ok(())
     }
 }

@@ -1,19 +1,18 @@
-//! Transactions and receipts, in blocks and in the pool.
+//! Transactions and receipts.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_eips::{BlockId, eip2718::Decodable2718};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use mooring_stf::tx::EthTx;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Args, Method, RpcContext, RpcError, blocks,
-    json::{self, Place, object, quantity},
+    json::{self, Place},
 };
-use crate::mempool::PooledTx;
+use crate::{mempool::PooledTx, store::Block};
 
 pub(super) const METHODS: &[Method] = &[
     ("eth_getTransactionByHash", by_hash),
@@ -21,12 +20,12 @@ pub(super) const METHODS: &[Method] = &[
     ("eth_getTransactionByBlockHashAndIndex", by_block_hash_and_index),
     ("eth_getTransactionReceipt", receipt),
     ("eth_getRawTransactionByHash", raw_by_hash),
-    ("txpool_status", pool_status),
-    ("txpool_content", pool_content),
+    ("eth_getRawTransactionByBlockNumberAndIndex", raw_by_block_and_index),
+    ("eth_getRawTransactionByBlockHashAndIndex", raw_by_block_hash_and_index),
 ];
 
 fn by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    let hash: B256 = args.required("transaction hash")?;
+    let hash = args.hash("transaction hash")?;
     // The pool first: a transaction that is mined in between is then found in the block.
     let pooled = context.pool.get(&hash);
     let view = context.latest();
@@ -41,23 +40,51 @@ fn by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError>
 
 fn by_block_and_index(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let id = args.required("block")?;
-    at_index(context, id, args)
+    full(at_index(context, id, args)?)
 }
 
 fn by_block_hash_and_index(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    let id = BlockId::hash(args.required::<B256>("block hash")?);
-    at_index(context, id, args)
+    let id = BlockId::hash(args.hash("block hash")?);
+    full(at_index(context, id, args)?)
 }
 
-fn at_index(context: &RpcContext, id: BlockId, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn raw_by_block_and_index(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let id = args.required("block")?;
+    raw(at_index(context, id, args)?)
+}
+
+fn raw_by_block_hash_and_index(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+) -> Result<Value, RpcError> {
+    let id = BlockId::hash(args.hash("block hash")?);
+    raw(at_index(context, id, args)?)
+}
+
+/// A block and the index of one of its transactions.
+type Found = Option<(Arc<Block>, usize)>;
+
+fn at_index(context: &RpcContext, id: BlockId, args: &mut Args<'_>) -> Result<Found, RpcError> {
     let index = usize::try_from(args.number("index")?).unwrap_or(usize::MAX);
-    let Some(block) = blocks::find(context, id)? else { return Ok(Value::Null) };
-    let Some(tx) = block.transactions.get(index) else { return Ok(Value::Null) };
-    json::transaction(tx, Some(Place::new(&block, index)))
+    let block = blocks::find(context, id)?;
+    Ok(block.filter(|block| index < block.transactions.len()).map(|block| (block, index)))
+}
+
+fn full(found: Found) -> Result<Value, RpcError> {
+    match found {
+        Some((block, index)) => {
+            json::transaction(&block.transactions[index], Some(Place::new(&block, index)))
+        }
+        None => Ok(Value::Null),
+    }
+}
+
+fn raw(found: Found) -> Result<Value, RpcError> {
+    json::to_value(found.map(|(block, index)| block.transactions[index].encoded_2718()))
 }
 
 fn receipt(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    receipt_of(context, args.required("transaction hash")?)
+    receipt_of(context, args.hash("transaction hash")?)
 }
 
 /// The receipt of a transaction, null while it is in no block.
@@ -65,18 +92,18 @@ pub(super) fn receipt_of(context: &RpcContext, hash: B256) -> Result<Value, RpcE
     let view = context.latest();
     let Some(position) = view.transaction(hash)? else { return Ok(Value::Null) };
     let Some(block) = view.block(position.height)? else { return Ok(Value::Null) };
-    Ok(json::receipt(&block, position.index).unwrap_or(Value::Null))
+    Ok(json::receipt(&context.chain.params, &block, position.index).unwrap_or(Value::Null))
 }
 
-fn raw_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    let hash: B256 = args.required("transaction hash")?;
-    if let Some(tx) = context.pool.get(&hash) {
-        return json::to_value(&tx.raw);
-    }
+pub(super) fn raw_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+    let hash = args.hash("transaction hash")?;
+    // The pool first: a transaction that is mined in between is then found in the block.
+    let pooled = context.pool.get(&hash);
     let view = context.latest();
-    let Some(position) = view.transaction(hash)? else { return Ok(Value::Null) };
-    let Some(block) = view.block(position.height)? else { return Ok(Value::Null) };
-    json::to_value(block.transactions.get(position.index).map(EthTx::encoded_2718))
+    if let Some(position) = view.transaction(hash)? {
+        return raw(view.block(position.height)?.map(|block| (block, position.index)));
+    }
+    json::to_value(pooled.map(|tx| tx.raw.clone()))
 }
 
 /// A transaction of the pool, without a place.
@@ -84,26 +111,4 @@ pub(super) fn pooled_json(tx: &PooledTx) -> Result<Value, RpcError> {
     let envelope = TxEnvelope::decode_2718_exact(&tx.raw)
         .map_err(|error| RpcError::internal("read a pooled transaction", error))?;
     json::transaction(&EthTx::Signed(Recovered::new_unchecked(envelope, tx.sender)), None)
-}
-
-fn pool_status(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
-    let (pending, queued) = context.pool.status();
-    Ok(json!({ "pending": quantity(pending as u64), "queued": quantity(queued as u64) }))
-}
-
-fn pool_content(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
-    let content = context.pool.content();
-    Ok(json!({ "pending": by_nonce(content.pending)?, "queued": by_nonce(content.queued)? }))
-}
-
-fn by_nonce(senders: BTreeMap<Address, Vec<Arc<PooledTx>>>) -> Result<Value, RpcError> {
-    let mut fields = Vec::new();
-    for (sender, transactions) in senders {
-        let entries: Vec<_> = transactions
-            .iter()
-            .map(|tx| Ok((tx.nonce.to_string(), pooled_json(tx)?)))
-            .collect::<Result<_, RpcError>>()?;
-        fields.push((sender.to_string(), object(entries)));
-    }
-    Ok(object(fields))
 }

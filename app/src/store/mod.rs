@@ -70,6 +70,17 @@ struct Inner {
     _flusher: Flusher,
 }
 
+/// Which heights' states a store can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The lowest height whose accounts and words can be read.
+    pub state: u64,
+    /// The lowest height whose state can be proven.
+    pub proofs: u64,
+    /// How many blocks of history are kept; 0 for all.
+    pub history: u64,
+}
+
 /// What the committing and the flushing thread share.
 #[derive(Debug)]
 struct Shared {
@@ -146,6 +157,16 @@ impl Store {
     /// A [`Fault`] when the store cannot be read.
     pub fn at(&self, height: u64) -> Result<Option<View>, Fault> {
         self.0.shared.read(Chain::clone).at(height)
+    }
+
+    /// Which heights' states can be read.
+    pub fn kept(&self) -> Kept {
+        let shared = &self.0.shared;
+        shared.read(|chain| Kept {
+            state: chain.base.floor,
+            proofs: chain.base.height,
+            history: shared.options.history,
+        })
     }
 
     /// Makes `layer` the tip and writes, each in one synced record, the blocks that have more than

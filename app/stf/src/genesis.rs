@@ -46,7 +46,7 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, Fault> {
             state.exit_head()
         })?;
     }
-    let state = seal::commit_state(overlay, EMPTY_ROOT_HASH, 0)?;
+    let state = seal::commit_state(&overlay, EMPTY_ROOT_HASH, 0)?;
     let block = context(genesis);
     let rules = block.rules(&params);
     let header = seal::header(B256::ZERO, &block, &rules, state.trie.root(), &[], &[]);
@@ -99,7 +99,7 @@ fn contract(overlay: &mut Overlay<'_, Void>, at: Address, code: Bytes) -> Result
 
 /// The state before genesis.
 #[derive(Debug)]
-struct Void;
+pub(crate) struct Void;
 
 impl StateReader for Void {
     fn account(&self, _: Address) -> Result<Option<AccountRecord>, Fault> {

@@ -43,7 +43,7 @@ struct Word {
 }
 
 /// An account that was read or written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     before: Option<AccountRecord>,
     now: Option<Account>,
@@ -104,6 +104,18 @@ pub(crate) struct Overlay<'a, S> {
     deployed: BTreeMap<B256, Bytes>,
     /// Hashes of blocks that only a simulation has.
     hashes: BTreeMap<u64, B256>,
+}
+
+impl<S> Clone for Overlay<'_, S> {
+    fn clone(&self) -> Self {
+        Self {
+            reader: self.reader,
+            accounts: self.accounts.clone(),
+            code: self.code.clone(),
+            deployed: self.deployed.clone(),
+            hashes: self.hashes.clone(),
+        }
+    }
 }
 
 impl<'a, S: StateReader> Overlay<'a, S> {

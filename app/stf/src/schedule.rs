@@ -1,8 +1,14 @@
 //! Which rules hold in which block: the hard-fork table.
 
+use std::collections::BTreeMap;
+
 use alloy_consensus::Header;
 use alloy_eips::eip7840::BlobParams;
-use revm::primitives::hardfork::SpecId;
+use alloy_primitives::Address;
+use revm::{
+    precompile::{PrecompileSpecId, Precompiles},
+    primitives::hardfork::SpecId,
+};
 
 /// When a fork's rules begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +49,13 @@ impl Rules {
         Self { spec, blobs }
     }
 
+    /// The precompiled contracts by name (EIP-7910).
+    pub fn precompiles(&self) -> BTreeMap<String, Address> {
+        let all = Precompiles::new(PrecompileSpecId::from_spec_id(self.spec));
+        let named = all.inner().iter();
+        named.map(|(address, contract)| (contract.id().name().to_owned(), *address)).collect()
+    }
+
     /// Whether these rules contain those of `fork`.
     pub const fn has(&self, fork: SpecId) -> bool {
         self.spec.is_enabled_in(fork)
@@ -74,6 +87,11 @@ impl SpecSchedule {
     pub fn then(mut self, from: Activation, rules: Rules) -> Self {
         self.later.push((from, rules));
         self
+    }
+
+    /// When the later forks begin, in order.
+    pub fn activations(&self) -> impl Iterator<Item = Activation> {
+        self.later.iter().map(|(from, _)| *from)
     }
 
     /// The rules of the block with this height and timestamp.

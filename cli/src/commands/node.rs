@@ -8,10 +8,11 @@ use crate::{args::Node, output};
 
 pub(super) async fn run(command: Node) -> eyre::Result<ExitCode> {
     match command {
-        Node::Start { home } => {
+        Node::Start { home, rpc } => {
             let cancel = super::until_signalled()?;
             let home = Home::new(home);
-            let config = home.load_config()?;
+            let mut config = home.load_config()?;
+            rpc.apply(&mut config.rpc);
             let handle = AppNode::start(home, config, cancel).await?;
             match handle.wait().await {
                 Ok(()) => Ok(ExitCode::SUCCESS),

@@ -9,4 +9,5 @@
 mod architecture;
 mod devnet;
 mod faults;
+mod hostile;
 mod peg_loop;

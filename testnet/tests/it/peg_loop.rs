@@ -1,6 +1,6 @@
 //! The main job, with the tools that people use: lock, mint, transact, burn, release.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256, address};
@@ -34,6 +34,7 @@ async fn whole_loop(net: &Devnet) {
     people_transact(net, wrapped).await;
     assets_go_out(net).await;
     clients_read_every_block(net);
+    web3py_works(net);
     state_proofs_verify(net).await;
     nodes_agree(net).await;
 }
@@ -178,6 +179,22 @@ fn clients_read_every_block(net: &Devnet) {
         let text = net.cast(url, &["block", number, "--full"]);
         assert!(text.contains("stateRoot"), "{text}");
     }
+}
+
+/// web3.py, where Python can have it: blocks, transactions, a contract, events, subscriptions.
+fn web3py_works(net: &Devnet) {
+    let home = PathBuf::from(std::env::var_os("HOME").expect("a home"));
+    let python = home.join(".cache/mooring/web3py/bin/python");
+    if !python.is_file() {
+        println!("skipped: web3.py (no {}; python3-venv is missing)", python.display());
+        return;
+    }
+    let output = run(Command::new(python)
+        .current_dir(repository())
+        .args(["testnet/clients/web3py/suite.py", &net.network.nodes[2].rpc])
+        .arg("bridge/artifacts/TestToken.json")
+        .env("MOORING_KEY", net.user(3).to_bytes().to_string()));
+    println!("{output}");
 }
 
 /// `cast proof` at a block verifies against the state root in that block's header.

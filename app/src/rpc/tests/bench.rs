@@ -1,6 +1,6 @@
 //! The methods over a chain in a temporary directory that the test seals block by block.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::B256;
 use jsonrpsee::RpcModule;
@@ -47,6 +47,11 @@ impl Bench {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let (answer, _) = self.methods.raw_json_request(&request.to_string(), 16).await.unwrap();
         outcome(serde_json::from_str(answer.get()).unwrap())
+    }
+
+    /// The names of all methods.
+    pub(super) fn methods(&self) -> BTreeSet<&'static str> {
+        self.methods.method_names().collect()
     }
 
     pub(super) async fn get(&self, method: &str, params: Value) -> Value {

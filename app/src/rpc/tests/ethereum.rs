@@ -1,5 +1,7 @@
 //! `eth_*` on a chain with Ethereum's rules.
 
+use std::collections::BTreeSet;
+
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use mooring_stf::testing::{ethereum_genesis, wallet};
@@ -116,7 +118,7 @@ async fn bad_transactions_get_the_errors_that_wallets_know() {
         ),
         (signed(TxEip1559 { nonce: u64::MAX, ..call(2) }), "nonce has max value"),
         (Bytes::from_static(&[0x02, 0xc0]), "cannot decode transaction"),
-        (Bytes::from_static(&[0x03, 0xc0]), "transaction type not supported"),
+        (Bytes::from_static(&[0x03, 0xc0]), "cannot decode transaction"),
         (Bytes::from_static(&[0x7e, 0xc0]), "transaction type not supported"),
         (Bytes::new(), "typed transaction too short"),
         (vec![0x02; 140 * 1024].into(), "oversized data"),
@@ -314,4 +316,18 @@ async fn the_node_tells_what_it_is() {
     assert!(version.as_str().unwrap().starts_with("mooring/v"));
     let failure = bench.call("peg_status", json!([])).await.unwrap_err();
     assert_eq!(failure.message, "this chain has no peg");
+}
+
+#[tokio::test]
+async fn every_method_is_described_and_every_described_method_exists() {
+    let bench = bench();
+    let document = bench.get("rpc.discover", json!([])).await;
+    let described: BTreeSet<&str> = document["methods"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|method| method["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(described, bench.methods());
+    assert!(!described.contains("dev_seal"), "no dev chain");
 }

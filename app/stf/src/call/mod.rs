@@ -202,7 +202,11 @@ fn run<S: StateReader>(
     overrides::apply(site.overrides, &mut overlay)?;
     let account = overlay.account(input.sender())?.unwrap_or_default();
     let env = input.env(site.params.chain_id, gas, input.nonce.unwrap_or(account.nonce))?;
-    let (cfg, block) = relaxed(site.params, site.block);
+    let (cfg, mut block) = relaxed(site.params, site.block);
+    if env.gas_price == 0 {
+        // Who names no price sees none, as in geth: a base fee above the fee cap cannot be.
+        block.basefee = 0;
+    }
     let moves = overrides::moves(site.overrides, cfg.spec)?;
     let mut evm = evm::watched(cfg, block, overlay, moves, ());
     match evm::transact(&mut evm, env) {

@@ -9,9 +9,11 @@
 
 mod credits;
 mod exits;
-pub(crate) use exits::burn_native_exits;
+pub mod import;
 pub(crate) mod seal;
 mod user;
+
+pub(crate) use exits::burn_native_exits;
 
 use alloy_primitives::{B256, Bytes, U256};
 use mooring_bridge::{Exit, FederationMessage, Height, addresses::HISTORY, apphash::mix_hash};
@@ -254,6 +256,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
         self.receipts.push(EthReceipt {
             tx_type: tx.tx_type(),
             success: done.success,
+            post_state: None,
             cumulative_gas_used: self.gas_used,
             bloom: alloy_primitives::logs_bloom(&done.logs),
             logs: done.logs,

@@ -31,7 +31,7 @@ impl<S: BlockState> BlockExecutor<'_, S> {
         let Self {
             params, parent, block, rules, evm, transactions, receipts, outcomes, exits, ..
         } = self;
-        let state = commit_state(evm.into_overlay(), parent.state_root, block.number)?;
+        let state = commit_state(&evm.into_overlay(), parent.state_root, block.number)?;
         let root = state.trie.root();
         let header = header(parent.hash, &block, &rules, root, &transactions, &receipts);
         let hash = header.hash_slow();
@@ -116,7 +116,7 @@ pub(crate) struct CommittedState {
 
 /// Applies the overlay of the block at `height` to the tries.
 pub(crate) fn commit_state<S: BlockState>(
-    overlay: Overlay<'_, S>,
+    overlay: &Overlay<'_, S>,
     parent_root: B256,
     height: u64,
 ) -> Result<CommittedState, Fault> {

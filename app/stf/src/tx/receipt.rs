@@ -1,5 +1,6 @@
 //! Receipts of the Ethereum list.
 
+use alloy_consensus::Eip658Value;
 use alloy_primitives::{Address, B256, Bloom, Bytes, Log};
 use alloy_rlp::{BufMut, Encodable, Header};
 
@@ -10,6 +11,9 @@ pub struct EthReceipt {
     pub tx_type: u8,
     /// Whether it succeeded (EIP-658).
     pub success: bool,
+    /// The state root after it, which stands in place of [`success`](Self::success) in blocks from
+    /// before EIP-658. No block of ours has it.
+    pub post_state: Option<B256>,
     /// Gas used in the block up to and with this transaction.
     pub cumulative_gas_used: u64,
     /// What it logged, in order.
@@ -31,15 +35,20 @@ impl EthReceipt {
         if self.tx_type != 0 {
             out.put_u8(self.tx_type);
         }
-        let payload_length = self.success.length()
+        let status = self.status();
+        let payload_length = status.length()
             + self.cumulative_gas_used.length()
             + self.bloom.length()
             + self.logs.length();
         Header { list: true, payload_length }.encode(out);
-        self.success.encode(out);
+        status.encode(out);
         self.cumulative_gas_used.encode(out);
         self.bloom.encode(out);
         self.logs.encode(out);
+    }
+
+    fn status(&self) -> Eip658Value {
+        self.post_state.map_or(Eip658Value::Eip658(self.success), Eip658Value::PostState)
     }
 
     /// The EIP-2718 encoding.

@@ -5,7 +5,7 @@
 
 use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
-use alloy_primitives::{Address, Bytes, Log, logs_bloom};
+use alloy_primitives::{Address, B256, Bytes, Log, logs_bloom};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 use mooring_bridge::{SystemTx, system_tx::SYSTEM_TX_TYPE};
 
@@ -38,6 +38,7 @@ struct StoredTx {
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
+#[rlp(trailing)]
 struct StoredReceipt {
     tx_type: u8,
     success: bool,
@@ -46,6 +47,7 @@ struct StoredReceipt {
     effective_gas_price: u128,
     contract_address: Bytes,
     logs: Vec<Log>,
+    post_state: Option<B256>,
 }
 
 /// The record of a block's transactions.
@@ -135,6 +137,7 @@ impl StoredReceipt {
                 .contract_address
                 .map_or_else(Bytes::new, |address| Bytes::copy_from_slice(address.as_slice())),
             logs: receipt.logs.clone(),
+            post_state: receipt.post_state,
         }
     }
 
@@ -149,6 +152,7 @@ impl StoredReceipt {
         Ok(EthReceipt {
             tx_type: self.tx_type,
             success: self.success,
+            post_state: self.post_state,
             cumulative_gas_used: self.cumulative_gas_used,
             logs: self.logs,
             bloom,

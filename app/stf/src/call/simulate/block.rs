@@ -124,15 +124,18 @@ impl<S: BlockState> Step<'_, S> {
             let paid = U256::from(self.context.base_fee).saturating_mul(U256::from(done.gas_used));
             fees::pay(&mut overlay, self.context.beneficiary, paid)?;
         }
-        let root = self.base.header.state_root;
-        let commit = mooring_trie::apply(overlay.reader(), root, &overlay.hashed_changes())
+        // Each block of a simulation is applied with those before it, to the state that it began on.
+        let base = overlay.reader();
+        let applied = base
+            .trie()
+            .apply(base, self.context.number, &overlay.changes().hashed())
             .map_err(|error| Fault::from_cause("apply a simulated block to the tries", error))?;
         let Progress { transactions, receipts, calls, .. } = done;
         let header = seal::header(
             self.parent_hash,
             &self.context,
             &rules,
-            commit.root,
+            applied.trie.root(),
             &transactions,
             &receipts,
         );
@@ -257,6 +260,7 @@ impl Progress {
         self.receipts.push(EthReceipt {
             tx_type: tx.tx_type(),
             success: result.status == crate::call::CallStatus::Success,
+            post_state: None,
             cumulative_gas_used: self.gas_used,
             bloom: alloy_primitives::logs_bloom(&result.logs),
             logs: result.logs.clone(),
