@@ -16,7 +16,7 @@ use revm::{
 };
 
 use crate::{
-    ChainParams, CommittedSlots, ExecError, Fault, InvalidTx, Rules, SpecId, StateReader,
+    BlobRule, ChainParams, CommittedSlots, ExecError, Fault, InvalidTx, Rules, SpecId, StateReader,
     invalid::Refusal,
     overlay::Account,
     peg::{self, PegError},
@@ -114,6 +114,10 @@ pub fn check<S: StateReader>(
 ) -> Result<Checked, ExecError> {
     if bytes.len() > MAX_TX_BYTES {
         return Err(InvalidTx::TooLarge { size: bytes.len(), limit: MAX_TX_BYTES }.into());
+    }
+    // Said of its first byte alone, so that wallets hear it before they hear of anything else.
+    if params.blobs == BlobRule::Refused && bytes.first() == Some(&tx::BLOB_TX_TYPE) {
+        return Err(InvalidTx::BlobType.into());
     }
     match tx::decode(bytes)? {
         ConsensusTx::Federation(message) => {

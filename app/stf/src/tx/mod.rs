@@ -21,6 +21,8 @@ use crate::{BlobRule, ChainParams, InvalidTx};
 pub use receipt::EthReceipt;
 pub(crate) use receipt::{block_bloom, receipts_root};
 
+/// First byte of an EIP-4844 transaction.
+pub(crate) const BLOB_TX_TYPE: u8 = 3;
 /// First byte of the last typed transaction that this chain takes (EIP-7702).
 const LAST_TX_TYPE: u8 = 4;
 /// First byte of any RLP list, and so of a legacy transaction.

@@ -6,5 +6,7 @@ mod deposits;
 mod fees;
 mod refusals;
 mod roots;
+mod simulations;
 mod supply;
+mod traces;
 mod world;
