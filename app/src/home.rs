@@ -93,6 +93,11 @@ impl Home {
         self.0.join("data/chain")
     }
 
+    /// `data/mempool`: what the pool holds, for the next start.
+    pub fn mempool(&self) -> PathBuf {
+        self.0.join("data/mempool")
+    }
+
     /// `data/engine`: the engine's write-ahead log.
     pub fn engine(&self) -> PathBuf {
         self.0.join("data/engine")

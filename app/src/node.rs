@@ -23,7 +23,7 @@ use crate::config::NodeConfig;
 use crate::dev::{DevControl, DevEngine, DevEngineConfig, Sealing};
 use crate::health::{self, Health};
 use crate::home::Home;
-use crate::mempool::{Mempool, PoolLimits};
+use crate::mempool::{Mempool, PoolLimits, journal};
 use crate::p2p::{Gossip, GossipConfig, GossipHandle};
 use crate::rpc::{self, RpcContext};
 use crate::store::Store;
@@ -88,7 +88,12 @@ impl Node {
             ..PoolLimits::default()
         };
         let pool = Mempool::new(limits, Arc::clone(&chain.params), chain.store.latest());
-        let tasks = Tasks::new(cancel.clone());
+        let mut tasks = Tasks::new(cancel.clone());
+        let journal = journal::keep(pool.clone(), home.mempool(), cancel.clone());
+        tasks.spawn("pool file", async {
+            journal.await;
+            Ok(())
+        });
         let parts = Parts { home, config, chain, pool, tasks };
         let started = match engine {
             Engine::Dev => parts.start_dev(health).await,

@@ -83,7 +83,7 @@ impl Application {
         if let Err(rejected) = proposal::judge(&self.chain.params, &view, proposed) {
             return Ok(Err(rejected.to_string()));
         }
-        match proposal::execute(&self.chain.params, &view, proposed, Mode::Strict) {
+        match proposal::execute(&self.chain.params, &view, &*self.source, proposed, Mode::Strict) {
             Ok(executed) => Executed::new(&view, executed, proposed).map(Ok),
             Err(BlockError::Invalid { index, reason }) => {
                 Ok(Err(format!("transaction {index}: {reason}")))
@@ -95,7 +95,8 @@ impl Application {
     /// Executes a decided block; what is invalid in it is skipped.
     fn execute(&self, proposed: &Proposed) -> Result<Executed, Fault> {
         let view = self.chain.store.head();
-        let executed = proposal::execute(&self.chain.params, &view, proposed, Mode::Lenient)
+        let (params, source) = (&self.chain.params, &*self.source);
+        let executed = proposal::execute(params, &view, source, proposed, Mode::Lenient)
             .map_err(|e| Fault::from_cause("execute a decided block", e))?;
         Executed::new(&view, executed, proposed)
     }
@@ -183,9 +184,10 @@ impl ConsensusApp for Application {
             self.finalized.take().ok_or_else(|| Fault::new("commit without a finalized block"))?;
         let block = Arc::clone(layer.block());
         let included = layer.included().to_vec();
+        let touched: Vec<_> = layer.accounts().collect();
         let view =
             self.chain.store.commit(layer, self.lag).map_err(|e| fault("commit a block", e))?;
-        self.source.committed(&view, &included);
+        self.source.committed(&view, &included, &touched);
         tracing::debug!(
             height = block.number(),
             hash = %block.hash,

@@ -13,7 +13,7 @@ pub(crate) mod tests;
 pub use consensus::Application;
 pub use events::ChainEvent;
 pub use queries::{APP_VERSION, Queries};
-pub use source::{Budget, Candidates, TxSource};
+pub use source::{Budget, Candidates, Touched, TxSource};
 
 use std::sync::Arc;
 

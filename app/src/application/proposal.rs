@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
 use mooring_abci::proto::abci::{
     RequestFinalizeBlock, RequestPrepareProposal, RequestProcessProposal,
@@ -113,16 +113,25 @@ fn input<'a>(
 pub(super) fn execute(
     params: &ChainParams,
     view: &View,
+    source: &dyn TxSource,
     proposed: &Proposed,
     mode: Mode,
 ) -> Result<ExecutedBlock, BlockError> {
     let input = input(params, view, proposed.seconds, &proposed.proposer);
-    execute_decoded(params, view, &input, decode(&proposed.txs), mode)
+    execute_decoded(params, view, &input, decode(source, &proposed.txs), mode)
 }
 
-/// Decodes and recovers senders on all cores: most of a block's work.
-fn decode(txs: &[Bytes]) -> Vec<Result<ConsensusTx, InvalidTx>> {
-    txs.par_iter().map(|bytes| tx::decode(bytes)).collect()
+/// Decodes a block and recovers its senders: most of a block's work. The pool has done it for the
+/// transactions that it holds; the others are done here, on all cores.
+fn decode(source: &dyn TxSource, txs: &[Bytes]) -> Vec<Result<ConsensusTx, InvalidTx>> {
+    let hashes: Vec<B256> = txs.par_iter().map(keccak256).collect();
+    let known = source.recovered(&hashes);
+    txs.par_iter()
+        .zip(known)
+        .map(|(bytes, known)| {
+            known.map_or_else(|| tx::decode(bytes), |tx| Ok(ConsensusTx::Ethereum(tx)))
+        })
+        .collect()
 }
 
 /// The transactions of a new block: federation messages, then the pool's order, each executed so
@@ -143,7 +152,7 @@ pub(super) fn build(
     let executor = BlockExecutor::begin(params, view, &input)?;
     let mut draft = Draft { executor, room, txs: Vec::new(), stuck: BTreeSet::new() };
     for lane in [candidates.federation, candidates.ethereum] {
-        let decoded = decode(&lane);
+        let decoded = decode(source, &lane);
         for (bytes, decoded) in lane.into_iter().zip(decoded) {
             match decoded {
                 Ok(tx) => draft.offer(bytes, tx)?,

@@ -1,9 +1,15 @@
 //! Where the application gets the transactions of a proposal: the mempool, seen from consensus.
 
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256};
 use bytes::Bytes;
+use mooring_stf::AccountRecord;
 use tokio::sync::watch;
 
 use crate::store::View;
+
+/// An account that a block changed, as it is after the block; `None` when it is gone.
+pub type Touched = (Address, Option<AccountRecord>);
 
 /// What a block still has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +37,14 @@ pub trait TxSource: Send + Sync + 'static {
     /// leaves out what is invalid or does not fit. The pool keeps them until [`Self::committed`].
     fn propose(&self, budget: Budget) -> Candidates;
 
+    /// For each hash (keccak256 of the bytes) the Ethereum transaction with its sender, where the
+    /// pool has it: recovering a sender is most of a transaction's cost, and is done once.
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>>;
+
     /// A block became the tip. `view` is the state after it, `included` the consensus transactions
-    /// that it carried. The pool drops those and whatever became invalid.
-    fn committed(&self, view: &View, included: &[Bytes]);
+    /// that it carried, `touched` all accounts that it changed. The pool drops what was mined and
+    /// whatever became invalid.
+    fn committed(&self, view: &View, included: &[Bytes], touched: &[Touched]);
 
     /// The dev engine dropped blocks: `view` is the tip now, `returned` the consensus transactions
     /// of the dropped blocks, oldest first, which may be pooled again.

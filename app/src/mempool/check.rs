@@ -1,20 +1,31 @@
 //! The state transition's admission check, in the pool's words.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use mooring_bridge::{FederationMessage, SignedStruct, federation::CheckpointVote};
 use mooring_stf::{
     ChainParams, CommittedSlots, ExecError, Fault, InvalidTx, PegParams, StateReader,
-    check::{self, Checked, CheckedMessage, CheckedTx},
+    check::{self, CheckedTx},
     fees,
     peg::view,
+    tx::ConsensusTx,
 };
 
 use super::{Account, LaneKey, LaneMessage, PooledTx, Rejection, SubmitError};
 use crate::store::View;
 
+/// A transaction with its sender, or a message: decoded once, however many blocks come before the
+/// pool takes it.
+#[derive(Clone, Debug)]
+pub(super) struct Incoming {
+    pub(super) hash: B256,
+    pub(super) raw: Bytes,
+    tx: ConsensusTx,
+}
+
 /// What passed, ready for the pool.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub(super) enum Admissible {
     /// A transaction and its sender's account.
     Ethereum(PooledTx, Account),
@@ -38,29 +49,35 @@ pub(super) fn next_base_fee(params: &ChainParams, view: &View) -> u64 {
 
 /// Nonce and balance.
 pub(super) fn account(view: &View, address: Address) -> Result<Account, Fault> {
-    let record = view.account(address)?;
-    Ok(record.map_or_else(Account::default, |record| Account {
-        nonce: record.nonce,
-        balance: record.balance,
-    }))
+    Ok(view.account(address)?.as_ref().map(Account::from).unwrap_or_default())
 }
 
-/// Decodes and checks bytes on the state of `view`.
+/// Decodes bytes whose keccak256 is `hash`, and recovers the sender.
+pub(super) fn incoming(hash: B256, raw: Bytes) -> Result<Incoming, Rejection> {
+    Ok(Incoming { hash, tx: check::decode(&raw)?, raw })
+}
+
+/// Checks what came in on the state of `view`.
 pub(super) fn admissible(
     params: &ChainParams,
     view: &View,
-    raw: &Bytes,
+    incoming: &Incoming,
 ) -> Result<Admissible, SubmitError> {
-    match check::check(params, &params.spec.after(view.header()), view, raw)? {
-        Checked::Ethereum(tx) => {
-            let account = Account { nonce: tx.account_nonce, balance: tx.balance };
-            Ok(Admissible::Ethereum(pooled(&tx, raw)?, account))
+    match &incoming.tx {
+        ConsensusTx::Ethereum(tx) => {
+            let (rules, size) = (params.spec.after(view.header()), incoming.raw.len());
+            let checked = check::ethereum(params, &rules, view, tx.clone(), size)?;
+            let account = Account { nonce: checked.account_nonce, balance: checked.balance };
+            Ok(Admissible::Ethereum(pooled(checked, &incoming.raw)?, account))
         }
-        Checked::Federation(message) => lane_message(params, view, message, raw),
+        ConsensusTx::Federation(message) => {
+            check::federation(params, view, message)?;
+            lane_message(params, view, message, incoming)
+        }
     }
 }
 
-fn pooled(tx: &CheckedTx, raw: &Bytes) -> Result<PooledTx, Rejection> {
+fn pooled(tx: CheckedTx, raw: &Bytes) -> Result<PooledTx, Rejection> {
     let sender = tx.sender();
     Ok(PooledTx {
         hash: tx.hash,
@@ -70,6 +87,7 @@ fn pooled(tx: &CheckedTx, raw: &Bytes) -> Result<PooledTx, Rejection> {
         max_tip: tx.max_tip(),
         gas_limit: tx.gas_limit(),
         cost: tx.cost().ok_or(InvalidTx::CostOverflow { sender })?,
+        recovered: tx.tx,
         raw: raw.clone().into(),
     })
 }
@@ -77,12 +95,12 @@ fn pooled(tx: &CheckedTx, raw: &Bytes) -> Result<PooledTx, Rejection> {
 fn lane_message(
     params: &ChainParams,
     view: &View,
-    checked: CheckedMessage,
-    raw: &Bytes,
+    message: &FederationMessage,
+    incoming: &Incoming,
 ) -> Result<Admissible, SubmitError> {
     let peg = params.peg.as_ref().ok_or(Rejection::Invalid(InvalidTx::NoPeg))?;
-    let hash = checked.hash;
-    let key = match &checked.message {
+    let hash = incoming.hash;
+    let key = match message {
         FederationMessage::Delivery(_) => LaneKey::Delivery { hash },
         FederationMessage::HeadVote(vote) => LaneKey::Head {
             member: signer(vote.head.signer(&peg.domain, &vote.signature))?,
@@ -96,7 +114,7 @@ fn lane_message(
             epoch: vote.update.epoch,
         },
     };
-    Ok(Admissible::Federation(LaneMessage { hash, key, raw: raw.clone().into() }))
+    Ok(Admissible::Federation(LaneMessage { hash, key, raw: incoming.raw.clone().into() }))
 }
 
 /// The check has recovered the signer already: it is a member.

@@ -1,34 +1,30 @@
 //! The pool behind a lock, fed by RPC and gossip, read by consensus.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
-use futures::{FutureExt, future::BoxFuture};
 use mooring_stf::{ChainParams, Fault};
+use rayon::prelude::*;
 use tokio::sync::{Semaphore, broadcast, watch};
-use tracing::{debug, error};
+use tracing::debug;
 
 use super::{
-    Account, LaneMessage, MAX_TX_BYTES, Pool, PoolLimits, PooledTx, Rejection, Room, SubmitError,
-    check::{self, Admissible},
+    Account, LaneMessage, MAX_TX_BYTES, Pool, PoolLimits, PooledTx, Rejection, SubmitError,
+    check::{self, Admissible, Incoming},
 };
-use crate::{
-    application::{Budget, Candidates, TxSource},
-    p2p::{GossipPool, Verdict},
-    store::View,
-};
+use crate::store::View;
 
 /// How many accepted transactions a slow listener may lag behind before it misses some.
 const ACCEPTED_BUFFER: usize = 8_192;
-/// Transactions checked at once: recovery is CPU work and shares two pools with everything else.
-const CHECKS_AT_ONCE: usize = 16;
-/// Senders without news whose accounts are read again each block: fees and calls of others may
-/// have changed them.
-const REFRESH_PER_BLOCK: usize = 128;
+/// Transactions of users, and batches of peers, checked at once: recovery is CPU work, and
+/// consensus needs the CPU as well.
+const CHECKS_AT_ONCE: usize = 4;
+/// Transactions of the journal whose senders are recovered together.
+const RESTORED_AT_ONCE: usize = 1_024;
 
 /// Where a transaction came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +35,8 @@ pub enum Origin {
     Peer,
     /// A block that the dev engine dropped.
     Reorg,
+    /// What this node held before it was started again.
+    Journal,
 }
 
 /// A transaction or federation message that the pool has taken.
@@ -74,16 +72,16 @@ struct Inner {
     accepted: broadcast::Sender<Accepted>,
     local: broadcast::Sender<Bytes>,
     arrivals: watch::Sender<u64>,
-    checks: Arc<Semaphore>,
+    user_checks: Arc<Semaphore>,
+    /// Apart, so that a flood of gossip does not keep users waiting.
+    peer_checks: Arc<Semaphore>,
 }
 
 /// The pool and the state it stands on, which change together.
 #[derive(Debug)]
-struct State {
-    pool: Pool,
-    view: View,
-    /// The last sender whose account was read again for no reason but time.
-    refreshed: Address,
+pub(super) struct State {
+    pub(super) pool: Pool,
+    pub(super) view: View,
 }
 
 impl Mempool {
@@ -92,11 +90,12 @@ impl Mempool {
         let pool = Pool::new(limits, view.number(), check::next_base_fee(&params, &view));
         Self(Arc::new(Inner {
             params,
-            state: Mutex::new(State { pool, view, refreshed: Address::ZERO }),
+            state: Mutex::new(State { pool, view }),
             accepted: broadcast::channel(ACCEPTED_BUFFER).0,
             local: broadcast::channel(ACCEPTED_BUFFER).0,
             arrivals: watch::Sender::new(0),
-            checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
+            user_checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
+            peer_checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
         }))
     }
 
@@ -106,16 +105,8 @@ impl Mempool {
     /// # Errors
     /// Why it is not taken, or the node's own fault.
     pub async fn submit(&self, raw: Bytes, origin: Origin) -> Result<B256, SubmitError> {
-        let checks = Arc::clone(&self.0.checks);
-        let permit = checks.acquire_owned().await;
-        let pool = self.clone();
-        let work = move || {
-            let _permit = permit;
-            pool.submit_blocking(raw, origin)
-        };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|error| SubmitError::Fault(Fault::from_cause("check a transaction", error)))?
+        let work = move |pool: Self| pool.submit_blocking(raw, origin);
+        self.blocking(Arc::clone(&self.0.user_checks), work).await?
     }
 
     /// As [`Self::submit`], on the caller's thread.
@@ -123,17 +114,26 @@ impl Mempool {
     /// # Errors
     /// As [`Self::submit`].
     pub fn submit_blocking(&self, raw: Bytes, origin: Origin) -> Result<B256, SubmitError> {
-        if raw.len() > MAX_TX_BYTES {
-            let (size, limit) = (raw.len(), MAX_TX_BYTES);
-            return Err(Rejection::Oversized { size, limit }.into());
+        self.insert(&self.decode(raw)?, origin)
+    }
+
+    /// Offers what the pool held before a restart, oldest first; returns how many it takes again.
+    /// All is checked as if it came from a peer. Blocks the caller's thread.
+    pub(super) fn restore(&self, records: &[Bytes]) -> usize {
+        let mut taken = 0_usize;
+        for chunk in records.chunks(RESTORED_AT_ONCE) {
+            let decoded: Vec<_> = chunk.par_iter().map(|raw| self.decode(raw.clone())).collect();
+            for incoming in decoded {
+                let inserted = incoming
+                    .map_err(SubmitError::from)
+                    .and_then(|incoming| self.insert(&incoming, Origin::Journal));
+                match inserted {
+                    Ok(_) => taken = taken.saturating_add(1),
+                    Err(error) => debug!(%error, "transaction of the journal not pooled again"),
+                }
+            }
         }
-        let hash = keccak256(&raw);
-        if self.lock().pool.contains(&hash) {
-            return Err(Rejection::AlreadyKnown.into());
-        }
-        let tx = self.insert(&raw)?;
-        self.announce(Accepted { hash, raw, origin, tx });
-        Ok(hash)
+        taken
     }
 
     /// The nonce after the sender's pending transactions; `None` when it has nothing here.
@@ -144,11 +144,6 @@ impl Mempool {
     /// The Ethereum transaction with this hash.
     pub fn get(&self, hash: &B256) -> Option<Arc<PooledTx>> {
         self.lock().pool.get(hash).cloned()
-    }
-
-    /// Who sent the Ethereum transaction with this hash, if it is here: recovered once.
-    pub fn sender_of(&self, hash: &B256) -> Option<Address> {
-        self.lock().pool.get(hash).map(|tx| tx.sender)
     }
 
     /// All Ethereum transactions.
@@ -178,167 +173,144 @@ impl Mempool {
         self.0.accepted.subscribe()
     }
 
-    /// Returns the transaction, or `None` for a federation message.
-    fn insert(&self, raw: &Bytes) -> Result<Option<Arc<PooledTx>>, SubmitError> {
+    /// All bytes in the pool, in an order in which an empty one takes them.
+    pub(super) fn everything(&self) -> Vec<Bytes> {
+        let state = self.lock();
+        let federation = state.pool.federation().map(|message| message.raw.clone());
+        let ethereum = state.pool.content().map(|(tx, _)| tx.raw.clone());
+        federation.chain(ethereum).map(Bytes::from).collect()
+    }
+
+    /// Number and bytes of all in the pool.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let state = self.lock();
+        let count = state.pool.len().saturating_add(state.pool.federation().count());
+        (count, state.pool.bytes().saturating_add(state.pool.federation_bytes()))
+    }
+
+    /// The most bytes that a file of the pool's contents has, with as many again that are dead.
+    pub(super) fn journal_limit(&self) -> u64 {
+        let limits = *self.lock().pool.limits();
+        let bytes = limits.max_bytes.saturating_add(limits.lane_bytes) as u64;
+        let count = limits.max_count.saturating_add(limits.lane_count) as u64;
+        // Each append may bring as much again as the channel holds before the next look.
+        bytes.saturating_add(count.saturating_mul(64)).saturating_mul(4)
+    }
+
+    /// Runs `work` off the async threads, when `checks` has a permit.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        checks: Arc<Semaphore>,
+        work: impl FnOnce(Self) -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        // The semaphore is never closed; without a permit the work is still right, only less bounded.
+        let permit = checks.acquire_owned().await;
+        let pool = self.clone();
+        let work = move || {
+            let _permit = permit;
+            work(pool)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Fault::from_cause("check a transaction", error))
+    }
+
+    /// Runs `work` on bytes of a peer, off the async threads.
+    pub(super) async fn checking_peers<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Self) -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.blocking(Arc::clone(&self.0.peer_checks), work).await
+    }
+
+    fn decode(&self, raw: Bytes) -> Result<Incoming, Rejection> {
+        if raw.len() > MAX_TX_BYTES {
+            let (size, limit) = (raw.len(), MAX_TX_BYTES);
+            return Err(Rejection::Oversized { size, limit });
+        }
+        let hash = keccak256(&raw);
+        if self.lock().pool.contains(&hash) {
+            return Err(Rejection::AlreadyKnown);
+        }
+        check::incoming(hash, raw)
+    }
+
+    fn insert(&self, incoming: &Incoming, origin: Origin) -> Result<B256, SubmitError> {
         loop {
             let view = self.lock().view.clone();
-            let checked = check::admissible(&self.0.params, &view, raw)?;
+            let checked = check::admissible(&self.0.params, &view, incoming)?;
             let mut state = self.lock();
             // A block came in between: what was checked may hold no more.
             if state.view.hash() != view.hash() {
                 continue;
             }
-            return Ok(match checked {
+            let tx = match checked {
                 Admissible::Ethereum(tx, account) => Some(state.pool.insert(tx, account)?.tx),
                 Admissible::Federation(message) => {
                     state.pool.insert_federation(message)?;
                     None
                 }
-            });
+            };
+            drop(state);
+            let Incoming { hash, raw, .. } = incoming;
+            self.announce(Accepted { hash: *hash, raw: raw.clone(), origin, tx });
+            return Ok(*hash);
         }
     }
 
     /// Nobody listening is fine.
     fn announce(&self, accepted: Accepted) {
         self.0.arrivals.send_modify(|count| *count = count.wrapping_add(1));
-        if accepted.origin != Origin::Peer {
-            drop(self.0.local.send(accepted.raw.clone()));
+        match accepted.origin {
+            Origin::Local | Origin::Reorg => drop(self.0.local.send(accepted.raw.clone())),
+            // Gossip forwards what peers send; the backlog brings peers the rest.
+            Origin::Peer | Origin::Journal => {}
         }
         drop(self.0.accepted.send(accepted));
     }
 
-    fn advance(&self, view: &View, mined: &BTreeSet<B256>, everyone: bool) -> Result<(), Fault> {
-        let mut state = self.lock();
-        state.view = view.clone();
-        let senders = state.stale_senders(mined, everyone);
-        let accounts: Vec<(Address, Account)> = senders
-            .into_iter()
-            .map(|sender| Ok((sender, check::account(view, sender)?)))
-            .collect::<Result<_, Fault>>()?;
-        let base_fee = check::next_base_fee(&self.0.params, view);
-        let gone = state.pool.advance(view.number(), base_fee, accounts);
-        state.recheck_federation(&self.0.params, mined)?;
-        debug!(height = view.number(), gone = gone.len(), left = state.pool.len(), "pool advanced");
-        Ok(())
+    /// What is taken from this node's own users.
+    pub(super) fn subscribe_local(&self) -> broadcast::Receiver<Bytes> {
+        self.0.local.subscribe()
+    }
+
+    /// Counts what is taken.
+    pub(super) fn subscribe_arrivals(&self) -> watch::Receiver<u64> {
+        self.0.arrivals.subscribe()
+    }
+
+    pub(super) fn params(&self) -> &ChainParams {
+        &self.0.params
     }
 
     // A poisoned lock: a panic in here ends the process anyway, and each change is whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Senders whose accounts the block may have changed. A mined transaction that was never here
-    /// could be anyone's, so then it is all of them.
-    fn stale_senders(&mut self, mined: &BTreeSet<B256>, everyone: bool) -> BTreeSet<Address> {
-        if everyone || mined.iter().any(|hash| !self.pool.contains(hash)) {
-            return self.pool.senders().collect();
-        }
-        let mined = mined.iter().filter_map(|hash| self.pool.get(hash));
-        let mut senders: BTreeSet<_> = mined.map(|tx| tx.sender).collect();
-        let after: Vec<_> =
-            self.pool.senders_after(self.refreshed).take(REFRESH_PER_BLOCK).collect();
-        self.refreshed = match after.last() {
-            Some(last) if after.len() == REFRESH_PER_BLOCK => *last,
-            _ => Address::ZERO,
-        };
-        senders.extend(after);
-        senders
-    }
-
-    fn recheck_federation(
+    /// Puts the pool on top of `view`. `accounts` are the senders that may have changed.
+    pub(super) fn advance(
         &mut self,
         params: &ChainParams,
-        mined: &BTreeSet<B256>,
-    ) -> Result<(), Fault> {
+        view: &View,
+        accounts: impl IntoIterator<Item = (Address, Account)>,
+    ) {
+        self.view = view.clone();
+        let base_fee = check::next_base_fee(params, view);
+        let gone = self.pool.advance(view.number(), base_fee, accounts);
+        debug!(height = view.number(), gone = gone.len(), left = self.pool.len(), "pool advanced");
+    }
+
+    /// Drops the messages that the peg's state no longer allows.
+    pub(super) fn recheck_federation(&mut self, params: &ChainParams) -> Result<(), Fault> {
         let messages: Vec<_> = self.pool.federation().cloned().collect();
         for LaneMessage { hash, raw, .. } in messages {
-            if mined.contains(&hash) || !check::still_valid(params, &self.view, &raw)? {
+            if !check::still_valid(params, &self.view, &raw)? {
                 self.pool.remove_federation(&hash);
             }
         }
         Ok(())
     }
-}
-
-impl TxSource for Mempool {
-    fn propose(&self, budget: Budget) -> Candidates {
-        let state = self.lock();
-        let mut left = budget.bytes;
-        let mut federation = Vec::new();
-        for message in state.pool.federation() {
-            let Some(rest) = left.checked_sub(message.raw.len() as u64) else { continue };
-            left = rest;
-            federation.push(message.raw.clone().into());
-        }
-        let room = Room { bytes: left, gas: budget.gas, base_fee: budget.base_fee };
-        let ethereum = state.pool.best(room).iter().map(|tx| tx.raw.clone().into()).collect();
-        Candidates { federation, ethereum }
-    }
-
-    fn committed(&self, view: &View, included: &[Bytes]) {
-        let mined = included.iter().map(keccak256).collect();
-        if let Err(fault) = self.advance(view, &mined, false) {
-            error!(%fault, "pool cannot read the state; it keeps what it had");
-        }
-    }
-
-    fn reorged(&self, view: &View, returned: &[Bytes]) {
-        if let Err(fault) = self.advance(view, &BTreeSet::new(), true) {
-            error!(%fault, "pool cannot read the state; it keeps what it had");
-        }
-        for raw in returned {
-            if let Err(error) = self.submit_blocking(raw.clone(), Origin::Reorg) {
-                debug!(%error, "transaction of a dropped block not pooled again");
-            }
-        }
-    }
-
-    fn arrivals(&self) -> watch::Receiver<u64> {
-        self.0.arrivals.subscribe()
-    }
-}
-
-impl GossipPool for Mempool {
-    fn offer(&self, raw: Bytes) -> BoxFuture<'static, Verdict> {
-        let pool = self.clone();
-        async move {
-            match pool.submit(raw, Origin::Peer).await {
-                Ok(_) => Verdict::Accept,
-                Err(SubmitError::Rejected(rejection)) if rejection.is_malformed() => {
-                    Verdict::Reject
-                }
-                Err(SubmitError::Rejected(_)) => Verdict::Ignore,
-                Err(SubmitError::Fault(fault)) => {
-                    error!(%fault, "gossiped transaction could not be checked");
-                    Verdict::Ignore
-                }
-            }
-        }
-        .boxed()
-    }
-
-    fn local(&self) -> broadcast::Receiver<Bytes> {
-        self.0.local.subscribe()
-    }
-
-    fn backlog(&self, round: u64, limit: usize) -> Vec<Bytes> {
-        let state = self.lock();
-        let federation = state.pool.federation().map(|message| message.raw.clone());
-        let mut backlog: Vec<Bytes> = federation.take(limit).map(Bytes::from).collect();
-        let room = limit.saturating_sub(backlog.len());
-        let pending: Vec<_> =
-            state.pool.content().filter(|(_, pending)| *pending).map(|(tx, _)| tx).collect();
-        let start = page_start(round, room, pending.len());
-        let page = pending.iter().skip(start).take(room);
-        backlog.extend(page.map(|tx| Bytes::from(tx.raw.clone())));
-        backlog
-    }
-}
-
-/// Where page `round` of `len` items begins when pages of `size` take turns.
-fn page_start(round: u64, size: usize, len: usize) -> usize {
-    let pages = len.div_ceil(size.max(1)).max(1) as u64;
-    usize::try_from(round % pages).unwrap_or_default().saturating_mul(size)
 }

@@ -3,11 +3,14 @@
 //! [`Pool`] is the pure core; [`Mempool`] puts it behind a lock, checks what comes in against the
 //! newest state and tells gossip, RPC and the dev engine of what was taken. User transactions wait
 //! in per-sender nonce queues; federation messages have a lane of their own that users cannot
-//! crowd out. The pool is not persisted: after a restart peers and users send again.
+//! crowd out. [`journal`] keeps what is here over a restart.
 
 mod check;
 mod error;
+mod eviction;
+mod feeds;
 mod handle;
+pub mod journal;
 mod lane;
 mod limits;
 mod pool;

@@ -7,7 +7,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BinaryHeap},
     sync::Arc,
 };
 
@@ -15,9 +15,13 @@ use alloy_primitives::{Address, B256, map::B256Map};
 
 use super::{
     Account, LaneMessage, PoolLimits, PooledTx, Rejection,
+    eviction::{Excess, Rank, Tails},
     lane::Lane,
     queue::{Entry, Queue},
 };
+
+/// Gas of the cheapest transaction (yellow paper, `G_transaction`): with less left a block is full.
+const LEAST_GAS: u64 = 21_000;
 
 /// What a block may still take from the pool.
 #[derive(Clone, Copy, Debug)]
@@ -43,16 +47,6 @@ pub struct Inserted {
     pub evicted: Vec<B256>,
 }
 
-/// How dear a sender's last transaction is to us. The lowest goes first when the pool is full:
-/// gapped before executable, then worse paid, then younger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    pending: bool,
-    tip: Option<u128>,
-    age: Reverse<u64>,
-    sender: Address,
-}
-
 /// The pool.
 #[derive(Debug)]
 pub struct Pool {
@@ -60,9 +54,8 @@ pub struct Pool {
     height: u64,
     base_fee: u64,
     senders: BTreeMap<Address, Queue>,
-    by_hash: B256Map<(Address, u64)>,
-    /// The rank of each sender's last transaction.
-    tails: BTreeSet<Rank>,
+    by_hash: B256Map<Arc<PooledTx>>,
+    tails: Tails,
     lane: Lane,
     bytes: usize,
     arrivals: u64,
@@ -77,7 +70,7 @@ impl Pool {
             base_fee,
             senders: BTreeMap::new(),
             by_hash: B256Map::default(),
-            tails: BTreeSet::new(),
+            tails: Tails::default(),
             lane: Lane::default(),
             bytes: 0,
             arrivals: 0,
@@ -111,8 +104,7 @@ impl Pool {
 
     /// The Ethereum transaction with this hash.
     pub fn get(&self, hash: &B256) -> Option<&Arc<PooledTx>> {
-        let (sender, nonce) = self.by_hash.get(hash)?;
-        self.senders.get(sender)?.at(*nonce).map(|entry| &entry.tx)
+        self.by_hash.get(hash)
     }
 
     /// Whether a transaction or message with this hash is here.
@@ -128,12 +120,6 @@ impl Pool {
     /// The senders that have transactions here, in order.
     pub fn senders(&self) -> impl Iterator<Item = Address> + '_ {
         self.senders.keys().copied()
-    }
-
-    /// The senders above `last`, in order.
-    pub(super) fn senders_after(&self, last: Address) -> impl Iterator<Item = Address> + '_ {
-        let above = (std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded);
-        self.senders.range(above).map(|(sender, _)| *sender)
     }
 
     /// Each sender's transactions in nonce order, each with whether it is pending.
@@ -206,7 +192,7 @@ impl Pool {
                 self.senders.remove(&sender);
             }
         }
-        self.tails = self.senders.values().filter_map(|queue| rank(queue, base_fee)).collect();
+        self.tails.forget_all();
         gone
     }
 
@@ -214,21 +200,22 @@ impl Pool {
     /// many as fit. A sender whose next transaction does not fit or pays too little is passed over.
     pub fn best(&self, room: Room) -> Vec<Arc<PooledTx>> {
         let Room { mut bytes, mut gas, base_fee } = room;
-        let mut queues: BTreeMap<Address, _> = BTreeMap::new();
-        let mut heads = BinaryHeap::new();
-        let head = |entry: &Entry| {
-            let tip = entry.tx.effective_tip(base_fee)?;
-            Some((tip, Reverse(entry.arrival), entry.tx.sender))
-        };
-        for (sender, queue) in &self.senders {
-            let mut pending = queue.pending().peekable();
-            heads.extend(pending.peek().copied().and_then(head));
-            queues.insert(*sender, pending);
-        }
+        let tip = |entry: &Entry| entry.tx.effective_tip(base_fee);
+        let mut queues: Vec<_> =
+            self.senders.values().map(|queue| queue.pending().peekable()).collect();
+        let mut heads: BinaryHeap<_> = (0_usize..)
+            .zip(&mut queues)
+            .filter_map(|(at, queue)| {
+                let first = queue.peek()?;
+                Some((tip(first)?, Reverse(first.arrival), at))
+            })
+            .collect();
         let mut chosen = Vec::new();
-        while let Some((_, _, sender)) = heads.pop() {
-            let Some(pending) = queues.get_mut(&sender) else { continue };
-            let Some(entry) = pending.next() else { continue };
+        while gas >= LEAST_GAS
+            && let Some((.., at)) = heads.pop()
+        {
+            let Some(queue) = queues.get_mut(at) else { continue };
+            let Some(entry) = queue.next() else { continue };
             let size = entry.tx.raw.len() as u64;
             let (Some(bytes_left), Some(gas_left)) =
                 (bytes.checked_sub(size), gas.checked_sub(entry.tx.gas_limit))
@@ -237,14 +224,18 @@ impl Pool {
             };
             (bytes, gas) = (bytes_left, gas_left);
             chosen.push(Arc::clone(&entry.tx));
-            heads.extend(pending.peek().copied().and_then(head));
+            if let Some(next) = queue.peek()
+                && let Some(tip) = tip(next)
+            {
+                heads.push((tip, Reverse(next.arrival), at));
+            }
         }
         chosen
     }
 
     /// Checks everything but the pool's own size; returns the transaction to be replaced.
     fn admit(&self, tx: &PooledTx, queue: &Queue) -> Result<Option<Arc<PooledTx>>, Rejection> {
-        let Account { nonce: next, balance } = queue.account;
+        let Account { nonce: next, balance } = *queue.account();
         if tx.max_fee < self.limits.min_fee {
             return Err(Rejection::FeeTooLow { fee: tx.max_fee, min: self.limits.min_fee });
         }
@@ -267,7 +258,7 @@ impl Pool {
             return Err(Rejection::NonceTooHigh { sender: tx.sender, nonce: tx.nonce, next });
         }
         let queued = queue.cost_without(tx.nonce);
-        if queued.saturating_add(tx.cost) > balance {
+        if queued.checked_add(tx.cost).is_none_or(|together| together > balance) {
             return Err(Rejection::Overdraft { balance, queued, cost: tx.cost });
         }
         Ok(queue.at(tx.nonce).map(|entry| Arc::clone(&entry.tx)))
@@ -283,17 +274,12 @@ impl Pool {
         let (freed, places) = old.map_or((0, 0), |old| (old.raw.len(), 1));
         let bytes = self.bytes.saturating_add(tx.raw.len()).saturating_sub(freed);
         let count = self.len().saturating_add(1).saturating_sub(places);
-        let newcomer = Rank {
-            pending,
-            tip: tx.effective_tip(self.base_fee),
-            age: Reverse(u64::MAX),
-            sender: tx.sender,
+        let newcomer = Rank::newcomer(tx, pending, self.base_fee);
+        let excess = Excess {
+            bytes: bytes.saturating_sub(self.limits.max_bytes),
+            count: count.saturating_sub(self.limits.max_count),
         };
-        let victims = self.victims(
-            newcomer,
-            bytes.saturating_sub(self.limits.max_bytes),
-            count.saturating_sub(self.limits.max_count),
-        );
+        let victims = self.tails.victims(&self.senders, newcomer, excess, self.base_fee);
         let victims = victims.ok_or(Rejection::Underpriced)?;
         for victim in &victims {
             self.take(victim.sender, victim.nonce);
@@ -301,52 +287,17 @@ impl Pool {
         Ok(victims.iter().map(|victim| victim.hash).collect())
     }
 
-    /// The worst transactions that free this much, all worse than `newcomer` and of other senders,
-    /// each sender's from the last nonce down; `None` when there are not enough.
-    fn victims(&self, newcomer: Rank, bytes: usize, count: usize) -> Option<Vec<Arc<PooledTx>>> {
-        let (mut bytes, mut count) = (bytes, count);
-        let mut victims = Vec::new();
-        let mut tails = self.tails.iter().copied().peekable();
-        // Transactions that become their sender's last one once those after them are gone.
-        let mut exposed = BTreeMap::new();
-        while bytes > 0 || count > 0 {
-            let use_exposed = match (exposed.keys().next(), tails.peek()) {
-                (Some(inner), Some(tail)) => inner < tail,
-                (inner, _) => inner.is_some(),
-            };
-            let (rank, depth) =
-                if use_exposed { exposed.pop_first()? } else { (tails.next()?, 0_usize) };
-            if rank >= newcomer {
-                return None;
-            }
-            let queue = self.senders.get(&rank.sender)?;
-            if rank.sender == newcomer.sender {
-                continue;
-            }
-            let mut entries = queue.iter().rev().skip(depth);
-            let victim = entries.next()?;
-            if let Some(before) = entries.next() {
-                let rank = entry_rank(queue, before, self.base_fee);
-                exposed.insert(rank, depth.saturating_add(1));
-            }
-            bytes = bytes.saturating_sub(victim.tx.raw.len());
-            count = count.saturating_sub(1);
-            victims.push(Arc::clone(&victim.tx));
-        }
-        Some(victims)
-    }
-
     fn place(&mut self, tx: PooledTx, account: Account, evicted: Vec<B256>) -> Inserted {
         self.arrivals = self.arrivals.saturating_add(1);
         let tx = Arc::new(tx);
         let queue = self.senders.entry(tx.sender).or_insert_with(|| Queue::new(account));
-        forget(&mut self.tails, rank(queue, self.base_fee));
+        self.tails.forget(queue, self.base_fee);
         let entry = Entry { tx: Arc::clone(&tx), arrival: self.arrivals };
         let old = queue.insert(entry);
-        self.tails.extend(rank(queue, self.base_fee));
+        self.tails.remember(queue, self.base_fee);
         let pending = tx.nonce < queue.next_nonce();
         self.bytes = self.bytes.saturating_add(tx.raw.len());
-        self.by_hash.insert(tx.hash, (tx.sender, tx.nonce));
+        self.by_hash.insert(tx.hash, Arc::clone(&tx));
         let replaced = old.map(|old| {
             self.bytes = self.bytes.saturating_sub(old.tx.raw.len());
             self.by_hash.remove(&old.tx.hash);
@@ -357,34 +308,14 @@ impl Pool {
 
     fn take(&mut self, sender: Address, nonce: u64) {
         let Some(queue) = self.senders.get_mut(&sender) else { return };
-        forget(&mut self.tails, rank(queue, self.base_fee));
+        self.tails.forget(queue, self.base_fee);
         if let Some(entry) = queue.remove(nonce) {
             self.bytes = self.bytes.saturating_sub(entry.tx.raw.len());
             self.by_hash.remove(&entry.tx.hash);
         }
-        self.tails.extend(rank(queue, self.base_fee));
+        self.tails.remember(queue, self.base_fee);
         if queue.is_empty() {
             self.senders.remove(&sender);
         }
-    }
-}
-
-fn entry_rank(queue: &Queue, entry: &Entry, base_fee: u64) -> Rank {
-    Rank {
-        pending: entry.tx.nonce < queue.next_nonce(),
-        tip: entry.tx.effective_tip(base_fee),
-        age: Reverse(entry.arrival),
-        sender: entry.tx.sender,
-    }
-}
-
-/// The rank of the last transaction.
-fn rank(queue: &Queue, base_fee: u64) -> Option<Rank> {
-    queue.iter().next_back().map(|entry| entry_rank(queue, entry, base_fee))
-}
-
-fn forget(tails: &mut BTreeSet<Rank>, rank: Option<Rank>) {
-    if let Some(rank) = rank {
-        tails.remove(&rank);
     }
 }

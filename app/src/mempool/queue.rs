@@ -18,13 +18,22 @@ pub(super) struct Entry {
 /// next block could execute them. The others are queued until the gap closes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
-    pub(super) account: Account,
+    account: Account,
     entries: BTreeMap<u64, Entry>,
+    /// The nonce after the pending ones.
+    next: u64,
+    /// The most that all together can cost. Admission keeps it within a balance, so within 256
+    /// bits.
+    cost: U256,
 }
 
 impl Queue {
     pub(super) const fn new(account: Account) -> Self {
-        Self { account, entries: BTreeMap::new() }
+        Self { account, entries: BTreeMap::new(), next: account.nonce, cost: U256::ZERO }
+    }
+
+    pub(super) const fn account(&self) -> &Account {
+        &self.account
     }
 
     pub(super) fn len(&self) -> usize {
@@ -45,43 +54,55 @@ impl Queue {
     }
 
     /// The pending ones in nonce order.
-    pub(super) fn pending(&self) -> impl Iterator<Item = &Entry> {
-        let nonces = self.account.nonce..;
-        nonces
-            .zip(self.entries.values())
-            .take_while(|(nonce, entry)| entry.tx.nonce == *nonce)
-            .map(|(_, entry)| entry)
+    pub(super) fn pending(&self) -> impl Iterator<Item = &Entry> + use<'_> {
+        self.entries.range(..self.next).map(|(_, entry)| entry)
     }
 
     /// The nonce after the pending ones.
-    pub(super) fn next_nonce(&self) -> u64 {
-        self.pending().last().map_or(self.account.nonce, |entry| entry.tx.nonce.saturating_add(1))
+    pub(super) const fn next_nonce(&self) -> u64 {
+        self.next
     }
 
     /// The most that all transactions but the one at `nonce` can cost.
     pub(super) fn cost_without(&self, nonce: u64) -> U256 {
-        let others = self.entries.values().filter(|entry| entry.tx.nonce != nonce);
-        others.fold(U256::ZERO, |sum, entry| sum.saturating_add(entry.tx.cost))
+        let there = self.at(nonce).map(|entry| entry.tx.cost).unwrap_or_default();
+        self.cost.saturating_sub(there)
     }
 
+    /// Puts a transaction in its place; returns the one that was there.
     pub(super) fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        self.entries.insert(entry.tx.nonce, entry)
+        let cost = entry.tx.cost;
+        let old = self.entries.insert(entry.tx.nonce, entry);
+        let freed = old.as_ref().map(|old| old.tx.cost).unwrap_or_default();
+        self.cost = self.cost.saturating_sub(freed).saturating_add(cost);
+        self.extend_pending();
+        old
     }
 
     pub(super) fn remove(&mut self, nonce: u64) -> Option<Entry> {
-        self.entries.remove(&nonce)
+        let entry = self.entries.remove(&nonce)?;
+        self.cost = self.cost.saturating_sub(entry.tx.cost);
+        self.next = self.next.min(nonce.max(self.account.nonce));
+        Some(entry)
     }
 
     /// Takes the account's new state and returns what it makes invalid: used nonces, and
     /// transactions that alone cost more than there is.
     pub(super) fn refresh(&mut self, account: Account) -> Vec<Entry> {
-        self.account = account;
         let keeps =
             |entry: &Entry| entry.tx.nonce >= account.nonce && entry.tx.cost <= account.balance;
         let (kept, gone) = std::mem::take(&mut self.entries)
             .into_iter()
             .partition::<BTreeMap<_, _>, _>(|(_, entry)| keeps(entry));
-        self.entries = kept;
+        *self = Self { entries: kept, ..Self::new(account) };
+        self.cost = self.iter().fold(U256::ZERO, |sum, entry| sum.saturating_add(entry.tx.cost));
+        self.extend_pending();
         gone.into_values().collect()
+    }
+
+    fn extend_pending(&mut self) {
+        while self.entries.contains_key(&self.next) {
+            self.next = self.next.saturating_add(1);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! A transaction as the pool holds it: decoded and recovered once.
 
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, U256};
+use mooring_stf::AccountRecord;
 
 /// One valid Ethereum transaction with its recovered sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct PooledTx {
     pub gas_limit: u64,
     /// The most it can cost the sender: gas limit times fee cap, plus value, in wei.
     pub cost: U256,
+    /// The decoded form with its sender, as block execution takes it.
+    pub recovered: Recovered<TxEnvelope>,
     /// The EIP-2718 bytes.
     pub raw: Bytes,
 }
@@ -46,4 +50,10 @@ pub struct Account {
     pub nonce: u64,
     /// Wei.
     pub balance: U256,
+}
+
+impl From<&AccountRecord> for Account {
+    fn from(record: &AccountRecord) -> Self {
+        Self { nonce: record.nonce, balance: record.balance }
+    }
 }

@@ -17,8 +17,10 @@ pub struct GossipConfig {
     pub topic: String,
     /// How often what is still in the pool is published anew.
     pub republish_interval: Duration,
-    /// Most messages published anew each time.
+    /// Most transactions published anew each time.
     pub republish_limit: usize,
+    /// How long a transaction waits for others to be sent with. Federation messages do not wait.
+    pub batch_delay: Duration,
 }
 
 impl GossipConfig {
@@ -34,9 +36,10 @@ impl GossipConfig {
             listen,
             peers,
             identity,
-            topic: format!("mooring/{chain_id}/{genesis_hash}/tx/1"),
+            topic: format!("mooring/{chain_id}/{genesis_hash}/tx/2"),
             republish_interval: Duration::from_secs(5),
-            republish_limit: 512,
+            republish_limit: 4_096,
+            batch_delay: Duration::from_millis(5),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Gossip of pooled transactions: a gossipsub swarm of our own beside the consensus engine's, so
 //! that both engines are served alike.
 //!
+//! A message is a batch of transactions; federation messages go alone and at once.
+//!
 //! Nothing is forwarded before the pool has taken it: a message waits for the pool's verdict and
 //! its sender is scored down for bytes that could never be valid. What stays in the pool is
 //! published anew from time to time, so that a peer that joins late gets it too.
 
+mod batch;
 mod config;
 mod peers;
 mod swarm;
@@ -37,14 +40,15 @@ pub enum Verdict {
 
 /// The pool as gossip sees it.
 pub trait GossipPool: Clone + Send + Sync + 'static {
-    /// Offers bytes that came from a peer.
-    fn offer(&self, raw: Bytes) -> BoxFuture<'static, Verdict>;
+    /// Offers transactions that came from a peer in one message: [`Verdict::Reject`] when one of
+    /// them could never be valid, else [`Verdict::Accept`] when one is taken.
+    fn offer(&self, batch: Vec<Bytes>) -> BoxFuture<'static, Verdict>;
 
     /// What the pool takes from this node's own users from now on. A reader that lags loses
     /// messages; [`Self::backlog`] brings them back.
     fn local(&self) -> broadcast::Receiver<Bytes>;
 
-    /// At most `limit` messages that are still in the pool; `round` rises by one with each call,
+    /// At most `limit` transactions that are still in the pool; `round` rises by one with each call,
     /// so that calls can take turns through a large pool.
     fn backlog(&self, round: u64, limit: usize) -> Vec<Bytes>;
 }

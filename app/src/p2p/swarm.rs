@@ -24,6 +24,7 @@ use libp2p::{
     },
     tcp, yamux,
 };
+use mooring_bridge::federation::FEDERATION_TX_TYPE;
 use tokio::{
     sync::{broadcast, mpsc},
     task::JoinSet,
@@ -32,18 +33,24 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{GossipConfig, GossipError, GossipHandle, GossipPool, Verdict, peers::Peers};
-use crate::mempool::MAX_TX_BYTES;
+use super::{
+    GossipConfig, GossipError, GossipHandle, GossipPool, Verdict,
+    batch::{self, Batch, MAX_BATCH_BYTES},
+    peers::Peers,
+};
 
-/// A message and gossipsub's envelope around it.
-const MAX_MESSAGE_BYTES: usize = MAX_TX_BYTES + 4 * 1024;
-/// Messages that wait for the pool's verdict; further ones are dropped, and come again.
-const MAX_IN_FLIGHT: usize = 1_024;
-/// Messages that wait to be published; further ones are dropped, and come again.
+/// A batch and gossipsub's envelope around it.
+const MAX_MESSAGE_BYTES: usize = MAX_BATCH_BYTES + 4 * 1024;
+/// Batches that wait for the pool's verdict; further ones are dropped, and come again.
+const MAX_IN_FLIGHT: usize = 128;
+/// Transactions that wait to be published; further ones are dropped, and come again.
 const PUBLISH_QUEUE: usize = 4_096;
+/// Transactions taken from the pool's channel before anything else is looked at.
+const TAKEN_AT_ONCE: usize = 1_024;
 /// Messages that may wait for one peer; what comes on top is dropped and reaches it with the next
-/// republishing. gossipsub's own 5,000 overflow at a few thousand transactions a second.
-const QUEUE: usize = 50_000;
+/// republishing. At five thousand transactions a second, a batch holding some three hundred, it is
+/// half a minute's worth.
+const QUEUE: usize = 512;
 /// How long a message's id is remembered: a message published anew within it is not sent twice.
 const DUPLICATE_CACHE: Duration = Duration::from_secs(8);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -74,6 +81,10 @@ pub struct Gossip {
     judging: JoinSet<Judged>,
     republish: (Interval, usize),
     round: u64,
+    batch: Batch,
+    batch_delay: Duration,
+    /// When the batch is sent at the latest; `None` while it is empty.
+    batch_due: Option<Instant>,
 }
 
 impl std::fmt::Debug for Gossip {
@@ -105,6 +116,9 @@ impl Gossip {
             judging: JoinSet::new(),
             republish: (ticks, config.republish_limit),
             round: 0,
+            batch: Batch::default(),
+            batch_delay: config.batch_delay,
+            batch_due: None,
         })
     }
 
@@ -119,18 +133,20 @@ impl Gossip {
         let mut local = pool.local();
         loop {
             let dial = sleep_until(self.peers.next_due());
+            let batch = sleep_until(self.batch_due);
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = self.swarm.select_next_some() => self.on_event(event, &pool),
                 Some(judged) = self.judging.join_next() => self.on_judged(judged),
-                Some(raw) = self.publish.recv() => self.send(raw),
+                Some(raw) = self.publish.recv() => self.send(&raw),
                 taken = local.recv() => match taken {
-                    Ok(raw) => self.send(raw),
+                    Ok(raw) => self.send_all(&raw, &mut local),
                     Err(broadcast::error::RecvError::Lagged(missed)) => {
                         debug!(missed, "gossip lags behind the pool");
                     }
                     Err(broadcast::error::RecvError::Closed) => break,
                 },
+                () = batch => self.flush(),
                 () = dial => self.dial_due(),
                 _ = self.republish.0.tick() => self.republish(&pool),
             }
@@ -172,7 +188,14 @@ impl Gossip {
         if self.judging.len() >= MAX_IN_FLIGHT {
             return self.report(Judged { id, source, verdict: Verdict::Ignore });
         }
-        let verdict = pool.offer(Bytes::from(message.data));
+        let batch = match batch::decode(message.data.into()) {
+            Ok(batch) => batch,
+            Err(error) => {
+                debug!(%source, %error, "message of a peer is no batch");
+                return self.report(Judged { id, source, verdict: Verdict::Reject });
+            }
+        };
+        let verdict = pool.offer(batch);
         self.judging.spawn(async move { Judged { id, source, verdict: verdict.await } });
     }
 
@@ -193,12 +216,42 @@ impl Gossip {
         gossip.report_message_validation_result(&id, &source, acceptance);
     }
 
-    fn send(&mut self, raw: Bytes) {
+    /// Sends a transaction and those that wait behind it.
+    fn send_all(&mut self, first: &Bytes, rest: &mut broadcast::Receiver<Bytes>) {
+        self.send(first);
+        // A reader that lags learns of it with its next look.
+        let rest = std::iter::from_fn(|| rest.try_recv().ok());
+        rest.take(TAKEN_AT_ONCE).for_each(|raw| self.send(&raw));
+    }
+
+    /// Puts a transaction into the batch, or sends it at once when it is the federation's.
+    fn send(&mut self, raw: &Bytes) {
+        if raw.first() == Some(&FEDERATION_TX_TYPE) {
+            return self.publish_batch(Batch::single(raw));
+        }
+        let full = self.batch.push(raw);
+        if full.is_some() || self.batch_due.is_none() {
+            self.batch_due = Instant::now().checked_add(self.batch_delay);
+        }
+        if let Some(full) = full {
+            self.publish_batch(full);
+        }
+    }
+
+    /// Sends what waits for company.
+    fn flush(&mut self) {
+        self.batch_due = None;
+        if let Some(batch) = self.batch.take() {
+            self.publish_batch(batch);
+        }
+    }
+
+    fn publish_batch(&mut self, batch: Vec<u8>) {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        match gossip.publish(self.topic.clone(), raw) {
+        match gossip.publish(self.topic.clone(), batch) {
             // Without peers the backlog sends it once there are some.
             Ok(_) | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {}
-            Err(error) => debug!(%error, "message not gossiped"),
+            Err(error) => debug!(%error, "batch not gossiped"),
         }
     }
 
@@ -207,7 +260,7 @@ impl Gossip {
             return;
         }
         for raw in pool.backlog(self.round, self.republish.1) {
-            self.send(raw);
+            self.send(&raw);
         }
         self.round = self.round.wrapping_add(1);
     }
@@ -265,7 +318,7 @@ fn swarm(
 
 /// Messages carry no author: a transaction is signed by its sender, and who sent it first is
 /// nobody's business. Their id is the hash of their bytes.
-fn gossip(
+pub(super) fn gossip(
     topic: &IdentTopic,
 ) -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + Sync>> {
     let config = gossipsub::ConfigBuilder::default()

@@ -160,6 +160,11 @@ impl Layer {
         self.tip.header.number
     }
 
+    /// The accounts it changed, as they are after it; `None` for one that is gone.
+    pub fn accounts(&self) -> impl Iterator<Item = (Address, Option<AccountRecord>)> + '_ {
+        self.changes.accounts.iter().map(|(address, change)| (*address, change.account.clone()))
+    }
+
     /// The account at `address` after this block: outer `None` when the block left it alone.
     pub(super) fn account(&self, address: Address) -> Option<Option<&AccountRecord>> {
         Some(self.changes.accounts.get(&address)?.account.as_ref())

@@ -112,31 +112,54 @@ pub fn check<S: StateReader>(
     state: &S,
     bytes: &[u8],
 ) -> Result<Checked, ExecError> {
-    if bytes.len() > MAX_TX_BYTES {
-        return Err(InvalidTx::TooLarge { size: bytes.len(), limit: MAX_TX_BYTES }.into());
-    }
-    // Said of its first byte alone, so that wallets hear it before they hear of anything else.
-    if params.blobs == BlobRule::Refused && bytes.first() == Some(&tx::BLOB_TX_TYPE) {
-        return Err(InvalidTx::BlobType.into());
-    }
-    match tx::decode(bytes)? {
+    match decode(params, bytes)? {
         ConsensusTx::Federation(message) => {
             federation(params, state, &message)?;
             let hash = alloy_primitives::keccak256(bytes);
             Ok(Checked::Federation(CheckedMessage { message, hash, size: bytes.len() }))
         }
         ConsensusTx::Ethereum(tx) => {
-            stateless(params, rules, &tx)?;
-            let account = on_state(state, &tx)?;
-            Ok(Checked::Ethereum(CheckedTx {
-                hash: *tx.inner().tx_hash(),
-                tx,
-                size: bytes.len(),
-                account_nonce: account.nonce,
-                balance: account.balance,
-            }))
+            ethereum(params, rules, state, tx, bytes.len()).map(Checked::Ethereum)
         }
     }
+}
+
+/// Decodes a transaction and recovers its sender: once is enough, whatever blocks come.
+///
+/// # Errors
+/// The bytes are no transaction of this chain, or too many.
+pub fn decode(params: &ChainParams, bytes: &[u8]) -> Result<ConsensusTx, InvalidTx> {
+    if bytes.len() > MAX_TX_BYTES {
+        return Err(InvalidTx::TooLarge { size: bytes.len(), limit: MAX_TX_BYTES });
+    }
+    // Said of its first byte alone, so that wallets hear it before they hear of anything else.
+    if params.blobs == BlobRule::Refused && bytes.first() == Some(&tx::BLOB_TX_TYPE) {
+        return Err(InvalidTx::BlobType);
+    }
+    tx::decode(bytes)
+}
+
+/// Checks a decoded Ethereum transaction of `size` bytes on the state after the head, by the next
+/// block's rules.
+///
+/// # Errors
+/// As [`check`].
+pub fn ethereum<S: StateReader>(
+    params: &ChainParams,
+    rules: &Rules,
+    state: &S,
+    tx: Recovered<TxEnvelope>,
+    size: usize,
+) -> Result<CheckedTx, ExecError> {
+    stateless(params, rules, &tx)?;
+    let account = on_state(state, &tx)?;
+    Ok(CheckedTx {
+        hash: *tx.inner().tx_hash(),
+        tx,
+        size,
+        account_nonce: account.nonce,
+        balance: account.balance,
+    })
 }
 
 /// Whether a federation message would be applied to the state after the head.

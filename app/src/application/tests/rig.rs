@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use alloy_primitives::Address;
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use mooring_abci::proto::abci::{
     RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, RequestProcessProposal,
@@ -17,7 +18,7 @@ use tendermint_proto::google::protobuf::Timestamp;
 use tendermint_proto::v0_38::crypto::{PublicKey, public_key::Sum};
 use tokio::sync::watch;
 
-use crate::application::{Application, Budget, Candidates, Chain, TxSource};
+use crate::application::{Application, Budget, Candidates, Chain, Touched, TxSource};
 use crate::store::{Store, View};
 
 /// A pool that proposes what it is given, in that order.
@@ -54,7 +55,11 @@ impl TxSource for PoolDouble {
         self.left()
     }
 
-    fn committed(&self, _: &View, included: &[Bytes]) {
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>> {
+        vec![None; hashes.len()]
+    }
+
+    fn committed(&self, _: &View, included: &[Bytes], _: &[Touched]) {
         let mut state = self.state.lock().unwrap();
         state.federation.retain(|tx| !included.contains(tx));
         state.ethereum.retain(|tx| !included.contains(tx));

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_consensus::{TxEnvelope, TxLegacy, transaction::Recovered};
+use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 use mooring_bridge::Count;
 use proptest::prelude::*;
 
@@ -27,8 +28,16 @@ fn tx(from: u8, nonce: u64, max_fee: u128, size: usize) -> PooledTx {
         max_tip: max_fee.saturating_sub(10),
         gas_limit: 21_000,
         cost: U256::from(max_fee),
+        recovered: unsigned(from, nonce),
         raw: Bytes::from(raw),
     }
+}
+
+/// The pool never looks into it.
+fn unsigned(from: u8, nonce: u64) -> Recovered<TxEnvelope> {
+    let signature = Signature::new(U256::ONE, U256::ONE, false);
+    let tx = TxEnvelope::new_unhashed(TxLegacy { nonce, ..TxLegacy::default() }.into(), signature);
+    Recovered::new_unchecked(tx, sender(from))
 }
 
 fn rich(nonce: u64) -> Account {
@@ -237,11 +246,19 @@ enum Step {
         mined: usize,
         base_fee: u64,
     },
-    /// Somebody's balance falls to this.
-    Drain {
+    /// Somebody's balance becomes this.
+    Balance {
         from: u8,
         balance: u64,
     },
+    /// A member votes for the head with this count.
+    Vote {
+        member: u8,
+        count: u64,
+        size: usize,
+    },
+    /// The oldest vote is mined.
+    VoteMined,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -249,7 +266,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1_u8..8, 0_u64..10, 1_u128..200, 32_usize..400)
             .prop_map(|(from, nonce, max_fee, size)| Step::Submit { from, nonce, max_fee, size }),
         1 => (0_usize..10, 1_u64..60).prop_map(|(mined, base_fee)| Step::Block { mined, base_fee }),
-        1 => (1_u8..8, 0_u64..400).prop_map(|(from, balance)| Step::Drain { from, balance }),
+        1 => (1_u8..8, 0_u64..3_000).prop_map(|(from, balance)| Step::Balance { from, balance }),
+        1 => (1_u8..4, 0_u64..4, 32_usize..400)
+            .prop_map(|(member, count, size)| Step::Vote { member, count, size }),
+        1 => Just(Step::VoteMined),
     ]
 }
 
@@ -258,6 +278,8 @@ struct Model {
     pool: Pool,
     accounts: BTreeMap<Address, Account>,
     here: BTreeSet<B256>,
+    /// The open votes, oldest first.
+    votes: Vec<LaneMessage>,
     height: u64,
     base_fee: u64,
 }
@@ -270,6 +292,7 @@ impl Model {
             pool: pool(),
             accounts: accounts.collect(),
             here: BTreeSet::new(),
+            votes: Vec::new(),
             height: 1,
             base_fee: BASE_FEE,
         }
@@ -305,10 +328,29 @@ impl Model {
                 self.base_fee = base_fee;
                 self.advance();
             }
-            Step::Drain { from, balance } => {
+            Step::Balance { from, balance } => {
                 self.accounts.get_mut(&sender(from)).unwrap().balance = U256::from(balance);
                 self.advance();
             }
+            Step::Vote { member, count, size } => self.vote(vote(member, count, size)),
+            Step::VoteMined => {
+                if !self.votes.is_empty() {
+                    self.pool.remove_federation(&self.votes.remove(0).hash);
+                }
+            }
+        }
+    }
+
+    /// Whether a vote is taken depends on the other votes alone.
+    fn vote(&mut self, vote: LaneMessage) {
+        let open = self.votes.iter().any(|open| open.key == vote.key);
+        let bytes: usize = self.votes.iter().map(|open| open.raw.len()).sum();
+        let fits =
+            self.votes.len() < limits().lane_count && bytes + vote.raw.len() <= limits().lane_bytes;
+        let taken = self.pool.insert_federation(vote.clone()).is_ok();
+        assert_eq!(taken, !open && fits);
+        if taken {
+            self.votes.push(vote);
         }
     }
 
@@ -337,16 +379,47 @@ impl Model {
         assert!(self.pool.len() <= limits().max_count);
         assert_eq!(self.pool.bytes(), content.iter().map(|(tx, _)| tx.raw.len()).sum::<usize>());
         assert!(self.pool.bytes() <= limits().max_bytes);
+        assert!(self.pool.federation().eq(&self.votes));
         for (address, account) in &self.accounts {
-            let mine: Vec<_> = content.iter().filter(|(tx, _)| tx.sender == *address).collect();
-            assert!(mine.len() <= limits().max_per_sender);
-            let pending = mine.iter().filter(|(_, pending)| *pending).map(|(tx, _)| tx.nonce);
-            let contiguous: Vec<_> = (account.nonce..).zip(pending).collect();
-            assert!(contiguous.iter().all(|(expected, nonce)| expected == nonce));
-            let next = account.nonce + contiguous.len() as u64;
-            assert!(mine.is_empty() || self.pool.next_nonce(address) == Some(next));
-            assert!(mine.iter().all(|(tx, pending)| *pending || tx.nonce > next));
+            self.check_sender(*address, *account, &content);
         }
+        self.check_order();
+    }
+
+    fn check_sender(
+        &self,
+        address: Address,
+        account: Account,
+        content: &[(std::sync::Arc<PooledTx>, bool)],
+    ) {
+        let mine: Vec<_> = content.iter().filter(|(tx, _)| tx.sender == address).collect();
+        assert!(mine.len() <= limits().max_per_sender);
+        let pending = mine.iter().filter(|(_, pending)| *pending).map(|(tx, _)| tx.nonce);
+        let contiguous: Vec<_> = (account.nonce..).zip(pending).collect();
+        assert!(contiguous.iter().all(|(expected, nonce)| expected == nonce));
+        let next = account.nonce + contiguous.len() as u64;
+        assert!(mine.is_empty() || self.pool.next_nonce(&address) == Some(next));
+        assert!(mine.iter().all(|(tx, pending)| *pending || tx.nonce > next));
+    }
+
+    /// A block without limits takes, of all that could come next, the best paid each time, and
+    /// ends when nothing that could come next pays the base fee.
+    fn check_order(&self) {
+        let mut queues: BTreeMap<Address, Vec<_>> = BTreeMap::new();
+        for (tx, _) in self.pool.content().filter(|(_, pending)| *pending) {
+            queues.entry(tx.sender).or_default().insert(0, tx);
+        }
+        let room = Room { base_fee: self.base_fee, ..room() };
+        let heads = |queues: &BTreeMap<Address, Vec<std::sync::Arc<PooledTx>>>| {
+            queues.values().filter_map(|q| q.last()?.effective_tip(self.base_fee)).max()
+        };
+        for chosen in self.pool.best(room) {
+            let best = heads(&queues);
+            let next = queues.get_mut(&chosen.sender).unwrap().pop().unwrap();
+            assert_eq!(next.hash, chosen.hash, "its sender's next");
+            assert_eq!(chosen.effective_tip(self.base_fee), best, "the best paid");
+        }
+        assert_eq!(heads(&queues), None, "nothing that pays is left out");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::TxEip1559;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, keccak256};
 use bytes::Bytes;
 use mooring_stf::testing::{ethereum_genesis, wallet};
 
@@ -42,17 +42,67 @@ impl Bench {
 async fn peers_are_blamed_for_what_could_never_be_valid_and_for_nothing_else() {
     let mut bench = Bench::new();
     let good: Bytes = transfer(0, 0, TO, 1).into();
-    assert_eq!(bench.pool.offer(good.clone()).await, Verdict::Accept);
-    assert_eq!(bench.pool.offer(good.clone()).await, Verdict::Ignore, "known");
+    assert_eq!(bench.pool.offer(vec![good.clone()]).await, Verdict::Accept);
+    assert_eq!(bench.pool.offer(vec![good.clone()]).await, Verdict::Ignore, "known");
     assert_eq!(bench.rig.height().0.txs, std::slice::from_ref(&good));
-    assert_eq!(bench.pool.offer(good).await, Verdict::Ignore, "mined");
+    assert_eq!(bench.pool.offer(vec![good]).await, Verdict::Ignore, "mined");
     let dear: Bytes = transfer(1, 0, TO, u128::MAX).into();
-    assert_eq!(bench.pool.offer(dear).await, Verdict::Ignore, "it may become rich");
+    assert_eq!(bench.pool.offer(vec![dear]).await, Verdict::Ignore, "it may become rich");
     let foreign = TxEip1559 { chain_id: 1, ..wallet::call(1, TO, 1, Vec::new()) };
     for bad in [wallet::sign(wallet::KEYS[0], foreign), vec![0xc0; 9].into(), vec![0x7d, 1].into()]
     {
-        assert_eq!(bench.pool.offer(bad.into()).await, Verdict::Reject);
+        assert_eq!(bench.pool.offer(vec![bad.into()]).await, Verdict::Reject);
     }
+}
+
+#[tokio::test]
+async fn a_batch_is_forwarded_when_it_brings_something_and_nothing_in_it_is_malformed() {
+    let bench = Bench::new();
+    let tx = |key, nonce| Bytes::from(transfer(key, nonce, TO, 1));
+    let far = tx(2, 1_000);
+    let batch = vec![tx(0, 0), far.clone(), tx(0, 1)];
+    assert_eq!(bench.pool.offer(batch.clone()).await, Verdict::Accept);
+    assert_eq!(bench.pool.offer(batch).await, Verdict::Ignore, "all known or not wanted");
+    let rubbish = Bytes::from_static(&[0xc0; 9]);
+    assert_eq!(bench.pool.offer(vec![tx(1, 0), rubbish]).await, Verdict::Reject);
+    assert_eq!(bench.pool.status(), (3, 0), "what came before the rubbish is as good as any");
+}
+
+#[test]
+fn blocks_take_senders_from_the_pool() {
+    let mut bench = Bench::new();
+    let here = transfer(0, 0, TO, 1);
+    let elsewhere = transfer(1, 0, TO, 1);
+    bench.submit(here.clone()).unwrap();
+    let hashes = [&here, &elsewhere].map(keccak256);
+    let known = bench.pool.recovered(&hashes);
+    let senders: Vec<_> = known.iter().map(|tx| tx.as_ref().map(|tx| tx.signer())).collect();
+    assert_eq!(senders, [Some(wallet::address(wallet::KEYS[0])), None]);
+    assert_eq!(known[0].as_ref().unwrap().tx_hash(), &hashes[0]);
+    // A block of both, and one byte changed in what is known by hash.
+    let mut forged = here.to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let request = bench.rig.finalize_request(&[forged.into(), here.into(), elsewhere.into()]);
+    let codes = bench.rig.decide(request).unwrap().tx_results;
+    assert_ne!(codes[0].code, 0, "the forged one has another sender, or none");
+    assert_eq!((codes[1].code, codes[2].code), (0, 0));
+    assert_eq!(bench.pool.status(), (0, 0));
+}
+
+#[test]
+fn money_that_arrives_in_a_block_can_be_spent_at_once() {
+    let mut bench = Bench::new();
+    let poor = transfer(1, 1, TO, 900_000_000_000_000_000);
+    bench.submit(transfer(1, 0, TO, 1)).unwrap();
+    bench.submit(poor).unwrap();
+    let more = transfer(1, 2, TO, 900_000_000_000_000_000);
+    bench.submit(more.clone()).unwrap_err();
+    let richer = wallet::address(wallet::KEYS[1]);
+    let gift = transfer(0, 0, richer, 900_000_000_000_000_000);
+    let request = bench.rig.finalize_request(&[gift.into()]);
+    bench.rig.decide(request).unwrap();
+    bench.submit(more).unwrap();
+    assert_eq!(bench.pool.status(), (3, 0));
 }
 
 #[test]
