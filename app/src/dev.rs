@@ -112,6 +112,8 @@ impl DevEngine {
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), Fault> {
         let mut ticks = self.ticks();
         let mut arrivals = self.arrivals.clone();
+        // What the pool took before there was an engine to hear of it.
+        arrivals.mark_changed();
         let on_arrival = self.config.sealing == Sealing::OnArrival;
         loop {
             let command = tokio::select! {

@@ -29,8 +29,18 @@ struct Running {
 }
 
 fn start(sealing: Sealing, lag: usize) -> Running {
+    start_with(sealing, lag, [])
+}
+
+/// Starts an engine over a pool that holds `pooled` already.
+fn start_with(
+    sealing: Sealing,
+    lag: usize,
+    pooled: impl IntoIterator<Item = alloy_primitives::Bytes>,
+) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let Rig { app, chain, pool } = Rig::open(dir.path(), &ethereum_genesis(ETHER));
+    pool.add(pooled);
     let config = DevEngineConfig { sealing, proposer: [0; 20], max_tx_bytes: 1 << 20 };
     let (engine, control) = DevEngine::new(config, app.with_finality_lag(lag), pool.arrivals());
     let cancel = CancellationToken::new();
@@ -74,6 +84,13 @@ async fn a_transaction_is_sealed_when_it_arrives() {
         let block = node.next_block().await;
         assert_eq!((block.number(), block.transactions.len()), (nonce + 1, 1));
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_pooled_before_the_engine_is_sealed_when_it_starts() {
+    let mut node = start_with(Sealing::OnArrival, 0, [transfer(0, 0, TO, 5)]);
+    assert_eq!(node.next_block().await.transactions.len(), 1);
     node.stop().await;
 }
 
