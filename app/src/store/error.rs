@@ -46,6 +46,22 @@ pub enum StoreError {
         /// What the directory holds.
         found: u32,
     },
+    /// Blocks that were on disk are gone: a byte of the write-ahead log is damaged.
+    #[error(
+        "data directory {} ends at block {found}, but had {expected}: {} in it is damaged; sync \
+         into an empty home, or remove {} there to go on from block {found}",
+        path.display(), logs.join(" or "), super::mark::FILE
+    )]
+    LostBlocks {
+        /// The data directory.
+        path: PathBuf,
+        /// The newest block that is there.
+        found: u64,
+        /// The newest block that was there.
+        expected: u64,
+        /// The log files that were there when it was opened.
+        logs: Vec<String>,
+    },
     /// The database cannot be read or written.
     #[error("open the database in {}", path.display())]
     Database {

@@ -24,6 +24,7 @@ mod history;
 mod hot;
 mod keys;
 mod lookup;
+mod mark;
 mod options;
 mod record;
 mod recover;
@@ -44,6 +45,7 @@ use chain::Chain;
 use flush::Job;
 use flusher::{Flusher, Signals};
 use hot::Hot;
+use mark::Mark;
 
 pub use block::{Block, Layer, Tip, TxPosition};
 pub use error::StoreError;
@@ -85,6 +87,7 @@ pub struct Kept {
 #[derive(Debug)]
 struct Shared {
     db: Arc<Db>,
+    mark: Mark,
     options: StoreOptions,
     /// Serialises those who change the chain.
     writer: Mutex<()>,
@@ -119,6 +122,7 @@ impl Store {
         genesis: impl FnOnce() -> Result<ExecutedBlock, Fault>,
     ) -> Result<Self, StoreError> {
         let memory = Memory { block_cache: options.block_cache, ..Memory::default() };
+        let logs = mark::logs(dir);
         let db = Db::open_with(dir, &keys::ALL, memory).map_err(|e| open_error(dir, e))?;
         let db = Arc::new(db);
         recover::check_identity(dir, &db.snapshot(), chain)?;
@@ -127,8 +131,10 @@ impl Store {
         };
         let hot = Arc::new(Hot::new(options.state_cache));
         let chain = recover::chain(&db, chain, hot, genesis).map_err(|e| broken(Box::new(e)))?;
+        let mark = check_mark(dir, chain.durable, logs)?;
         let shared = Arc::new(Shared {
             db,
+            mark,
             options,
             writer: Mutex::new(()),
             chain: RwLock::new(chain),
@@ -190,6 +196,8 @@ impl Store {
         for ripe in next.layers.iter().filter(|layer| layer.number() > next.durable) {
             if ripe.number() <= durable {
                 shared.write(write::batch(ripe), Sync::Yes)?;
+                let noted = shared.mark.set(ripe.number());
+                noted.map_err(|e| Fault::from_cause("note the newest block on disk", e))?;
             }
         }
         next.durable = next.durable.max(durable);
@@ -302,6 +310,17 @@ impl Shared {
 
     fn lock_writer(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses a database that has fewer blocks than it had.
+fn check_mark(dir: &Path, found: u64, logs: Vec<String>) -> Result<Mark, StoreError> {
+    let broken = |e| StoreError::Database { path: dir.to_owned(), source: Box::new(e) };
+    match Mark::read(dir).map_err(broken)? {
+        Some(expected) if expected > found => {
+            Err(StoreError::LostBlocks { path: dir.to_owned(), found, expected, logs })
+        }
+        Some(_) | None => Mark::open(dir).map_err(broken),
     }
 }
 
