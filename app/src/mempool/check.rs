@@ -53,8 +53,12 @@ pub(super) fn account(view: &View, address: Address) -> Result<Account, Fault> {
 }
 
 /// Decodes bytes whose keccak256 is `hash`, and recovers the sender.
-pub(super) fn incoming(hash: B256, raw: Bytes) -> Result<Incoming, Rejection> {
-    Ok(Incoming { hash, tx: check::decode(&raw)?, raw })
+pub(super) fn incoming(
+    params: &ChainParams,
+    hash: B256,
+    raw: Bytes,
+) -> Result<Incoming, Rejection> {
+    Ok(Incoming { hash, tx: check::decode(params, &raw)?, raw })
 }
 
 /// Checks what came in on the state of `view`.

@@ -232,7 +232,7 @@ impl Mempool {
         if self.lock().pool.contains(&hash) {
             return Err(Rejection::AlreadyKnown);
         }
-        check::incoming(hash, raw)
+        check::incoming(&self.0.params, hash, raw)
     }
 
     fn insert(&self, incoming: &Incoming, origin: Origin) -> Result<B256, SubmitError> {

@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("mooring-relayer", &["mooring-bridge", "mooring-client", "mooring-genesis"]),
+    ("mooring-shim", &[]),
     (
         "mooring-testnet",
         &[
