@@ -99,6 +99,11 @@ pub(crate) fn column_family(kind: Kind, cache: &Cache) -> Options {
             blocks.set_block_size(4 << 10);
             blocks.set_bloom_filter(BLOOM_BITS, false);
             blocks.set_optimize_filters_for_memory(true);
+            // In parts: the whole index of a large file would not fit into the cache.
+            blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+            blocks.set_partition_filters(true);
+            blocks.set_metadata_block_size(4 << 10);
+            blocks.set_pin_top_level_index_and_filter(true);
             blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
         }
         Kind::Ordered => {
