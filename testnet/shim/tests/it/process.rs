@@ -52,11 +52,19 @@ fn make_home(path: &Path) {
     Home::new(path).init(&ethereum_genesis(WEI), &config, &keys).unwrap();
 }
 
-/// A running node.
+/// A running node, killed when it is dropped.
 struct Node {
     process: Child,
     rpc: SocketAddr,
-    talk: JoinHandle<Vec<String>>,
+    talk: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
 }
 
 impl Node {
@@ -87,11 +95,14 @@ impl Node {
             said
         });
         match address.recv_timeout(PATIENCE) {
-            Ok(rpc) => Ok(Self { process, rpc, talk }),
+            Ok(rpc) => Ok(Self { process, rpc, talk: Some(talk) }),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 Err((process.wait().unwrap(), talk.join().unwrap().join("\n")))
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the node does not listen"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                process.kill().unwrap();
+                panic!("the node does not listen");
+            }
         }
     }
 
@@ -129,13 +140,6 @@ impl Node {
         }
     }
 
-    /// Kills it; what it said.
-    fn kill(mut self) -> String {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.talk.join().unwrap().join("\n")
-    }
-
     /// Waits until it has ended by itself.
     fn ended(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + PATIENCE;
@@ -143,10 +147,11 @@ impl Node {
             assert!(Instant::now() < deadline, "the node neither answers nor ends");
             std::thread::yield_now();
         }
-        (self.process.wait().unwrap(), self.talk.join().unwrap().join("\n"))
+        let talk = self.talk.take().unwrap();
+        (self.process.wait().unwrap(), talk.join().unwrap().join("\n"))
     }
 
-    /// Whether it ends within a moment of having stopped to answer.
+    /// Whether it still answers.
     fn answers(&self) -> bool {
         ask(self.rpc, "eth_blockNumber", json!([])).is_ok()
     }
@@ -222,7 +227,6 @@ fn recovers(home: &Path, told: &BTreeMap<u64, (u64, B256)>) {
     let (_, moved) = replay(node.rpc).unwrap();
     let all: u64 = (1..=next + 2).sum();
     assert!(moved >= U256::from(all), "{moved} wei moved, {all} expected");
-    node.kill();
 }
 
 /// Runs a node in a new home under the shim until all transfers are done or it has ended.
@@ -248,7 +252,6 @@ impl Run {
             Ok(node) => {
                 let told = node.drive(0, TRANSFERS);
                 if told.len() as u64 == TRANSFERS && node.answers() {
-                    node.kill();
                     (told, None)
                 } else {
                     (told, Some(node.ended()))
