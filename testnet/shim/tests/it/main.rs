@@ -16,6 +16,7 @@ mod child;
 mod codec;
 mod disk;
 mod flips;
+mod node;
 mod process;
 mod rpc;
 mod seeds;
