@@ -12,6 +12,9 @@ use super::{
     json::{quantity, to_value},
 };
 
+/// geth's code of a request for more than one client may have.
+const CLIENT_LIMIT: i32 = -38026;
+
 pub(super) const METHODS: &[Method] = &[
     ("eth_getBalance", balance),
     ("eth_getTransactionCount", nonce),
@@ -58,7 +61,7 @@ fn storage_values(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, Rp
     }
     let limit = context.limits.proof_slots;
     if asked > limit {
-        return Err(RpcError::limit(format!("too many storage slots, at most {limit}")));
+        return Err(RpcError::Coded(CLIENT_LIMIT, format!("too many slots (max {limit})")));
     }
     let view = context.state_at(args.block()?)?;
     let mut answer = BTreeMap::new();

@@ -110,6 +110,7 @@ impl Door {
         let most = (self.limits.connections as usize).saturating_mul(2);
         let places = Arc::new(Semaphore::new(most));
         let mut connections = JoinSet::new();
+        let mut id: u32 = 0;
         let stopped = self.stop.clone().shutdown();
         tokio::pin!(stopped);
         loop {
@@ -120,7 +121,10 @@ impl Door {
             };
             match accepted {
                 Ok((socket, _)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => drop(connections.spawn(self.clone().serve(socket, place))),
+                    Ok(place) => {
+                        id = id.wrapping_add(1);
+                        connections.spawn(self.clone().serve(socket, id, place));
+                    }
                     Err(_) => debug!("refuse a connection: there are too many"),
                 },
                 Err(error) => {
@@ -133,7 +137,7 @@ impl Door {
         while connections.join_next().await.is_some() {}
     }
 
-    async fn serve(self, socket: TcpStream, place: OwnedSemaphorePermit) {
+    async fn serve(self, socket: TcpStream, id: u32, place: OwnedSemaphorePermit) {
         let Self { methods, limits, room, stop } = self;
         if let Err(error) = socket.set_nodelay(true) {
             debug!(%error, "a connection ended early");
@@ -152,6 +156,7 @@ impl Door {
         let service = Server::builder()
             .set_config(config(&limits))
             .to_service_builder()
+            .connection_id(id)
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(meter))
             .set_http_middleware(tower::ServiceBuilder::new().layer(cors).layer(gate))
             .build(methods, stop.clone());

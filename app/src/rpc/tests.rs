@@ -2,5 +2,6 @@
 
 mod bench;
 mod ethereum;
+mod extras;
 mod network;
 mod peg;

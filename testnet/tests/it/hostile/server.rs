@@ -75,6 +75,15 @@ impl Server {
         (start.elapsed(), u64::from_str_radix(&height, 16).unwrap())
     }
 
+    /// How long the slowest of a hundred calls of an honest client takes.
+    pub(super) async fn slowest_of_100(&self) -> Duration {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..100 {
+            slowest = slowest.max(self.honest().await.0);
+        }
+        slowest
+    }
+
     /// Waits for a block after this height.
     pub(super) async fn block_after(&self, height: u64) {
         let deadline = Instant::now() + PATIENCE;
