@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
+mod debug;
 mod ethereum;
 mod extras;
 mod network;

@@ -242,7 +242,8 @@ fn fees(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidT
     }
     // The base fee moves, the floor does not: below it no block ever takes the transaction.
     if max_fee < u128::from(params.base_fee_floor) {
-        return Err(InvalidTx::FeeCapTooLow { max_fee, base_fee: params.base_fee_floor });
+        let (sender, base_fee) = (tx.signer(), params.base_fee_floor);
+        return Err(InvalidTx::FeeCapTooLow { sender, max_fee, base_fee });
     }
     Ok(())
 }

@@ -86,9 +86,11 @@ pub enum InvalidTx {
     },
     /// EIP-1559: it pays at most less than the block's base fee.
     #[error(
-        "max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}"
+        "max fee per gas less than block base fee: address {sender}, maxFeePerGas: {max_fee}, baseFee: {base_fee}"
     )]
     FeeCapTooLow {
+        /// The account.
+        sender: Address,
         /// What it pays at most, wei per gas.
         max_fee: u128,
         /// What the block asks, wei per gas.
@@ -263,7 +265,7 @@ impl Refusal {
                 InvalidTx::TipAboveFeeCap { tip: self.tip, max_fee: self.max_fee }
             }
             Evm::GasPriceLessThanBasefee => {
-                InvalidTx::FeeCapTooLow { max_fee: self.max_fee, base_fee: self.base_fee }
+                InvalidTx::FeeCapTooLow { sender, max_fee: self.max_fee, base_fee: self.base_fee }
             }
             Evm::CallerGasLimitMoreThanBlock => {
                 InvalidTx::GasLimit { have, limit: self.block_gas_limit }

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_trie::{TrieAccount, root::state_root_unhashed};
+use alloy_trie::{
+    TrieAccount,
+    root::{state_root_unhashed, storage_root_unhashed},
+};
 use mooring_stf::testing::{CHAIN_ID, wallet};
 use serde_json::{Value, json};
 
@@ -114,6 +117,35 @@ fn an_empty_account_comes_into_being_before_eip_161_only() {
         assert_eq!(verdict(test(fork, 0, expected(0, exists))), Ok(Pass::Exact), "{fork}");
         assert!(verdict(test(fork, 0, expected(0, !exists))).is_err(), "{fork}");
     }
+}
+
+#[test]
+fn nothing_is_created_over_an_account_that_has_storage() {
+    let target = sender().create(0);
+    let slot = B256::with_last_byte(1);
+    let holder = TrieAccount {
+        balance: U256::from(1),
+        storage_root: storage_root_unhashed([(slot, U256::from(1))]),
+        ..TrieAccount::default()
+    };
+    // EIP-7610: the nonce and all gas are used up, the value stays.
+    let gas = 100_000;
+    let after = |nonce, balance| TrieAccount {
+        nonce,
+        balance: U256::from(balance),
+        ..TrieAccount::default()
+    };
+    let root = state_root_unhashed([
+        (sender(), after(1, MEANS - gas * PRICE)),
+        (COINBASE, after(0, gas * PRICE)),
+        (target, holder),
+    ]);
+    let mut test = test("Berlin", 7, root);
+    test["pre"][target.to_string()] =
+        json!({ "nonce": "0x00", "balance": "0x01", "code": "0x", "storage": { "0x01": "0x01" } });
+    test["transaction"]["to"] = json!("");
+    test["transaction"]["gasLimit"] = json!([U256::from(gas)]);
+    assert_eq!(verdict(test), Ok(Pass::Exact));
 }
 
 #[test]

@@ -153,6 +153,8 @@ impl CallInput {
         if let Some(tip) = tip.filter(|tip| *tip > max_fee && self.max_fee_per_gas.is_some()) {
             return Err(InvalidTx::TipAboveFeeCap { tip, max_fee });
         }
+        // Who names a fee cap and no tip pays the base fee alone, not the cap.
+        let tip = tip.or(self.max_fee_per_gas.filter(|_| self.gas_price.is_none()).and(Some(0)));
         let mut env = TxEnv {
             caller: self.sender(),
             gas_limit,

@@ -112,6 +112,16 @@ fn account<S: StateReader>(
     change: &AccountOverride,
     overlay: &mut Overlay<'_, S>,
 ) -> Result<(), Fault> {
+    let AccountOverride { balance, nonce, code, state, state_diff, move_precompile_to: _ } = change;
+    if balance.is_none()
+        && nonce.is_none()
+        && code.is_none()
+        && state.is_none()
+        && state_diff.is_empty()
+    {
+        // An account that is named only does not come into being.
+        return Ok(());
+    }
     let mut account = overlay.account(address)?.unwrap_or_default();
     account.balance = change.balance.unwrap_or(account.balance);
     account.nonce = change.nonce.unwrap_or(account.nonce);

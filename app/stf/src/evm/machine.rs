@@ -64,13 +64,12 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
     ///
     /// The checks that come before are revm's: where one of them fails, this is no collision.
     fn collides(&mut self, inputs: &CreateInputs, depth: usize) -> Result<bool, DbError<'a, S>> {
-        if depth > CALL_STACK_LIMIT as usize {
+        if depth as u64 > CALL_STACK_LIMIT {
             return Ok(false);
         }
         let journal = self.0.ctx.journal_mut();
-        let caller = journal.load_account_mut(inputs.caller())?;
-        let (nonce, balance) = (caller.nonce(), *caller.balance());
-        drop(caller);
+        let caller = journal.load_account(inputs.caller())?.data.info.clone();
+        let (nonce, balance) = (caller.nonce, caller.balance);
         if balance < inputs.value() || nonce == u64::MAX {
             return Ok(false);
         }
@@ -80,10 +79,12 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
     /// What a creation comes to that collides: the nonce is used up, and so will be the gas.
     fn collision(&mut self, inputs: &CreateInputs) -> Result<FrameResult, DbError<'a, S>> {
         let journal = self.0.ctx.journal_mut();
-        let mut caller = journal.load_account_mut(inputs.caller())?;
-        let nonce = caller.nonce();
-        caller.bump_nonce();
-        drop(caller);
+        let nonce = {
+            let mut caller = journal.load_account_mut(inputs.caller())?;
+            let nonce = caller.nonce();
+            caller.bump_nonce();
+            nonce
+        };
         journal.load_account(inputs.created_address(nonce))?;
         let gas = Gas::new_with_regular_gas_and_reservoir(inputs.gas_limit(), inputs.reservoir());
         Ok(FrameResult::Create(CreateOutcome {

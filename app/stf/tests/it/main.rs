@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
 
 mod calls;
+mod decoding;
 mod deposits;
 mod fees;
 mod refusals;

@@ -77,7 +77,11 @@ fn what_wallets_get_wrong() {
         ),
         (
             TxEip1559 { max_fee_per_gas: 9, max_priority_fee_per_gas: 0, ..plain() },
-            InvalidTx::FeeCapTooLow { max_fee: 9, base_fee: world.chain.params.base_fee_floor },
+            InvalidTx::FeeCapTooLow {
+                sender,
+                max_fee: 9,
+                base_fee: world.chain.params.base_fee_floor,
+            },
         ),
         (
             TxEip1559 { value: U256::from(100 * ETHER), ..plain() },

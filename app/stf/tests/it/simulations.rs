@@ -117,7 +117,8 @@ fn what_one_block_writes_the_next_one_reads() {
 
 #[test]
 fn the_state_root_is_that_of_the_state_after_the_block() {
-    // London has no system calls at the start of a block: only the transfer changes the state.
+    // London has no system calls at the start of a block: the transfer changes the state, and
+    // the reward of work that London still had.
     let mut chain = chain();
     chain.params =
         ChainParams { spec: SpecSchedule::starting(SpecId::LONDON), ..chain.params.clone() };
@@ -138,7 +139,15 @@ fn the_state_root_is_that_of_the_state_after_the_block() {
         balance: U256::from(balance),
         ..TrieAccount::default()
     };
-    let wanted = state_root_unhashed([(SENDER, account(1, 600)), (CALLEE, account(0, 400))]);
+    let miner = TrieAccount {
+        balance: U256::from(2_000_000_000_000_000_000_u64),
+        ..TrieAccount::default()
+    };
+    let wanted = state_root_unhashed([
+        (SENDER, account(1, 600)),
+        (CALLEE, account(0, 400)),
+        (chain.head.header.beneficiary, miner),
+    ]);
     assert_eq!(blocks[0].header.state_root, wanted);
 }
 

@@ -246,5 +246,5 @@ fn the_prestate_tracer_shows_what_a_transfer_changes() {
     assert_eq!(post[key(alice())]["balance"], json!(world.balance(alice())));
     assert_eq!(post[key(alice())]["nonce"], 1);
     assert_eq!(post[key(bob())]["balance"], "0x9");
-    assert!(pre.get(key(bob())).is_none(), "he was not there");
+    assert_eq!(pre[key(bob())], json!({ "balance": "0x0" }), "he had nothing");
 }

@@ -2,7 +2,7 @@
 
 use alloy_consensus::Header;
 use alloy_eips::eip4788::BEACON_ROOTS_ADDRESS;
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use mooring_bridge::addresses::HISTORY;
 use revm::{
     context::{BlockEnv, CfgEnv},
@@ -71,7 +71,9 @@ pub(super) fn context(
     };
     let next = overrides.apply(next);
     let rules = next.rules(params);
-    BlockContext { excess_blob_gas: excess_blob_gas(params, &rules, parent), ..next }
+    // Work that is not done is as hard as the parent's.
+    let difficulty = if rules.has(SpecId::MERGE) { U256::ZERO } else { parent.difficulty };
+    BlockContext { difficulty, excess_blob_gas: excess_blob_gas(params, &rules, parent), ..next }
 }
 
 fn excess_blob_gas(params: &ChainParams, rules: &Rules, parent: &Header) -> u64 {
@@ -82,6 +84,17 @@ fn excess_blob_gas(params: &ChainParams, rules: &Rules, parent: &Header) -> u64 
         BlobRule::Refused => 0,
         BlobRule::Accepted => rules.blobs.next_block_excess_blob_gas_osaka(excess, used, base_fee),
     }
+}
+
+/// What proof of work earned, in wei: nothing since the Merge (EIP-649, EIP-1234).
+fn block_reward(rules: &Rules) -> U256 {
+    let ether = match rules.spec {
+        spec if spec.is_enabled_in(SpecId::MERGE) => 0,
+        spec if spec.is_enabled_in(SpecId::PETERSBURG) => 2,
+        spec if spec.is_enabled_in(SpecId::BYZANTIUM) => 3,
+        _ => 5_u64,
+    };
+    U256::from(ether).saturating_mul(U256::from(1_000_000_000_000_000_000_u64))
 }
 
 /// A block to execute.
@@ -124,6 +137,7 @@ impl<S: BlockState> Step<'_, S> {
             let paid = U256::from(self.context.base_fee).saturating_mul(U256::from(done.gas_used));
             fees::pay(&mut overlay, self.context.beneficiary, paid)?;
         }
+        fees::pay(&mut overlay, self.context.beneficiary, block_reward(&rules))?;
         // Each block of a simulation is applied with those before it, to the state that it began on.
         let base = overlay.reader();
         let applied = base
@@ -208,6 +222,9 @@ impl<S: BlockState> Step<'_, S> {
         }
         let account = overlay.account(call.sender())?.unwrap_or_default();
         let nonce = call.nonce.unwrap_or(account.nonce);
+        if self.input.validation {
+            check_nonce(call.sender(), nonce, account.nonce).map_err(refuse)?;
+        }
         let chain_id = self.base.params.chain_id;
         let env = call.env(chain_id, gas, nonce).map_err(refuse)?;
         let (mut cfg, block) = self.settings();
@@ -252,6 +269,17 @@ impl<S: BlockState> Step<'_, S> {
             gas_cap: self.base.gas_cap,
         }
     }
+}
+
+/// Before all else, as geth has it.
+const fn check_nonce(sender: Address, tx: u64, state: u64) -> Result<(), InvalidTx> {
+    if tx < state {
+        return Err(InvalidTx::NonceTooLow { sender, tx, state });
+    }
+    if tx > state {
+        return Err(InvalidTx::NonceTooHigh { sender, tx, state });
+    }
+    if tx == u64::MAX { Err(InvalidTx::NonceMax { sender }) } else { Ok(()) }
 }
 
 impl Progress {
