@@ -10,6 +10,7 @@ mod load;
 mod run;
 mod world;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -82,6 +83,11 @@ fn run(dir: &str, memory: &str, senders: &str, size: &str, timed: &str) -> Resul
     run::run(Path::new(dir), is_large, is_cold, size.parse()?, timed.parse()?)
 }
 
+/// Prints what was asked for.
+fn answer(text: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
 /// Runs this program again with other words; its stdout.
 fn step(words: &[&str]) -> Result<String> {
     let output = Command::new(std::env::current_exe()?)
@@ -133,8 +139,7 @@ fn measure(plan: Plan, dir: &str) -> Result<()> {
             }
         }
     }
-    println!("{table}");
-    Ok(())
+    answer(&table.to_string())
 }
 
 impl std::fmt::Display for Setting {

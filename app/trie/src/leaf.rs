@@ -52,16 +52,16 @@ pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
 pub(crate) type Word = U256;
 
 impl Leaf for Word {
-    type Change = U256;
+    type Change = Self;
 
-    fn is_removal(change: &U256) -> bool {
+    fn is_removal(change: &Self) -> bool {
         change.is_zero()
     }
 
     fn changed<R: NodeReader + Sync>(
         _: Option<&Self>,
         _: B256,
-        change: &U256,
+        change: &Self,
         _: &Context<'_, R>,
     ) -> Result<Option<Self>, Failure<R>> {
         Ok((!change.is_zero()).then_some(*change))
@@ -149,10 +149,10 @@ impl Leaf for AccountLeaf {
             return Err(StateError::StorageRoot { account: key, given, committed });
         }
         let mut storage = old.and_then(|old| old.storage.clone());
-        if change.wiped || change.account.is_none() {
-            if let Some(root) = storage.take() {
-                walk::forget_all(&context, &root, Nibbles::new())?;
-            }
+        if (change.wiped || change.account.is_none())
+            && let Some(root) = storage.take()
+        {
+            walk::forget_all(&context, &root, Nibbles::new())?;
         }
         let Some(account) = change.account else { return Ok(None) };
         let leaf = Self { account, storage }.with_storage(change, &context)?;

@@ -54,7 +54,7 @@ pub(crate) type Slots<L> = [Option<Child<L>>; 16];
 
 impl<L: Leaf> Node<L> {
     /// The node of this shape, made by the block at `height`.
-    pub(crate) fn new(kind: Kind<L>, height: u64) -> Child<L> {
+    pub(crate) fn made(kind: Kind<L>, height: u64) -> Child<L> {
         let reference = RlpNode::from_rlp(&kind.rlp());
         let resident = kind.resident();
         Child::Open(Arc::new(Self {

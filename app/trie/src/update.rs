@@ -185,7 +185,7 @@ fn joined<L: Leaf, R: NodeReader>(
             let at = extended(path, nibble);
             Some(lifted(context, at.slice(path.len()..), only, at)?)
         }
-        (Some(_), Some(_)) => Some(Node::new(Kind::Branch(slots.into()), context.height)),
+        (Some(_), Some(_)) => Some(Node::made(Kind::Branch(slots.into()), context.height)),
     }))
 }
 
@@ -212,7 +212,7 @@ fn lifted<L: Leaf, R: NodeReader>(
         }
     };
     context.forget(at);
-    Ok(Node::new(kind, context.height))
+    Ok(Node::made(kind, context.height))
 }
 
 /// `child` below `prefix`, or by itself where that is empty.
@@ -220,7 +220,7 @@ fn extension<L: Leaf>(height: u64, prefix: Nibbles, child: &Child<L>) -> Child<L
     if prefix.is_empty() {
         return child.clone();
     }
-    Node::new(Kind::Extension { prefix, child: child.clone() }, height)
+    Node::made(Kind::Extension { prefix, child: child.clone() }, height)
 }
 
 /// The leaves that changes make where there was none.
@@ -244,7 +244,7 @@ fn built<L: Leaf>(height: u64, path: Nibbles, leaves: &[(Nibbles, L)]) -> Option
         [] => return None,
         [(key, value)] => {
             let (suffix, value) = (key.slice(depth..), value.clone());
-            return Some(Node::new(Kind::Leaf { suffix, value }, height));
+            return Some(Node::made(Kind::Leaf { suffix, value }, height));
         }
         [(first, _), .., (last, _)] => (first, last),
     };
@@ -264,7 +264,7 @@ fn built<L: Leaf>(height: u64, path: Nibbles, leaves: &[(Nibbles, L)]) -> Option
     for (nibble, child) in children {
         slots[nibble] = child;
     }
-    let branch = Node::new(Kind::Branch(slots.into()), height);
+    let branch = Node::made(Kind::Branch(slots.into()), height);
     Some(extension(height, first.slice(depth..split), &branch))
 }
 

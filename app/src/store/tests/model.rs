@@ -131,7 +131,7 @@ proptest! {
                     drop(store);
                     store = small(dir.path(), history);
                     // What was not written is gone.
-                    past.truncate(store.latest().number() as usize + 1);
+                    past.truncate(usize::try_from(store.latest().number()).unwrap() + 1);
                 }
             }
             // Reads for execution fill the memory that all views share.
