@@ -5,7 +5,7 @@ use alloy_eips::eip4788::BEACON_ROOTS_ADDRESS;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use mooring_bridge::addresses::HISTORY;
 use revm::{
-    context::{BlockEnv, CfgEnv},
+    context::{BlockEnv, CfgEnv, TxEnv},
     context_interface::result::ResultAndState,
 };
 
@@ -227,17 +227,12 @@ impl<S: BlockState> Step<'_, S> {
         }
         let chain_id = self.base.params.chain_id;
         let env = call.env(chain_id, gas, nonce).map_err(refuse)?;
-        let (mut cfg, block) = self.settings();
-        // As geth: who names a price pays it.
-        cfg.disable_base_fee = !self.input.validation && call.names_no_price();
         let tracer = LogTracer::new(self.input.trace_transfers, done.next_log);
         let watched = Watched::new(tracer, budget.limits, None);
-        let mut evm = evm::watched(cfg, block, overlay, moves.clone(), watched);
-        let result = evm::inspect(&mut evm, env);
-        let (mut overlay, watched) = evm.into_parts();
-        let ResultAndState { result, state } = match (watched.stopped(), result) {
+        let (ran, mut overlay, watched) = self.execute(overlay, call, env, moves, watched);
+        let ResultAndState { result, state } = match (watched.stopped(), ran) {
             (Some(reason), _) => return Err(SimulateError::Stopped(reason)),
-            (None, Ok(result)) => result,
+            (None, Ok(ran)) => ran,
             (None, Err(Failure::Fault(fault))) => return Err(fault.into()),
             (None, Err(Failure::Invalid(reason))) => {
                 return Err(refuse(refused(call, gas, &self.site(), reason)));
@@ -257,6 +252,24 @@ impl<S: BlockState> Step<'_, S> {
         let CallResult { status, output, gas_used, .. } = result;
         done.calls.push(SimulatedCall { status, output, gas_used, max_gas_used, logs });
         Ok(overlay)
+    }
+
+    /// Runs a call while the tracer watches.
+    fn execute<'o, 'l>(
+        &self,
+        overlay: Overlay<'o, S>,
+        call: &CallInput,
+        env: TxEnv,
+        moves: &Moves,
+        tracer: Watched<'l, LogTracer>,
+    ) -> (Result<ResultAndState, Failure>, Overlay<'o, S>, Watched<'l, LogTracer>) {
+        let (mut cfg, block) = self.settings();
+        // As geth: who names a price pays it.
+        cfg.disable_base_fee = !self.input.validation && call.names_no_price();
+        let mut evm = evm::watched(cfg, block, overlay, moves.clone(), tracer);
+        let ran = evm::inspect(&mut evm, env);
+        let (overlay, tracer) = evm.into_parts();
+        (ran, overlay, tracer)
     }
 
     fn site(&self) -> CallSite<'_, S> {
