@@ -1,9 +1,9 @@
 //! A chain whose every block and state is known without a disk.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use mooring_app::store::{Block, Layer, Store, View};
+use mooring_app::store::{Block, Layer, Store, StoreError, StoreOptions, View};
 use mooring_genesis::Genesis;
 use mooring_stf::{
     AccountRecord, BlockInput, ChainParams, ExecutedBlock, Mode, StateReader as _, execute_block,
@@ -34,7 +34,8 @@ pub(crate) struct State {
 /// A chain made by a script: what its transactions are depends on the number alone.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    pub(crate) genesis: Genesis,
+    script: u64,
+    genesis: Genesis,
     params: ChainParams,
     /// By height.
     blocks: Vec<ExecutedBlock>,
@@ -48,6 +49,7 @@ impl Chain {
         let genesis = ethereum_genesis(1_000_000_000_000_000_000_000);
         let mut memory = TestChain::new(&genesis);
         let mut chain = Self {
+            script,
             params: ChainParams::from_genesis(&genesis),
             genesis,
             blocks: Vec::new(),
@@ -68,8 +70,8 @@ impl Chain {
         let mut state = self.states.last().cloned().unwrap_or_default();
         for (address, change) in &block.changes.accounts {
             state.accounts.insert(*address, change.account.clone());
-            for (slot, value) in &change.storage {
-                state.slots.insert((*address, *slot), *value);
+            for (slot, word) in &change.storage {
+                state.slots.insert((*address, *slot), word.after);
             }
         }
         state.codes.extend(block.changes.code.clone());
@@ -77,17 +79,27 @@ impl Chain {
         self.blocks.push(block);
     }
 
-    pub(crate) fn open(
-        &self,
-        dir: &std::path::Path,
-    ) -> Result<Store, mooring_app::store::StoreError> {
-        Store::open(dir, self.genesis.hash(), || genesis_block(&self.genesis))
+    pub(crate) fn open(&self, dir: &Path) -> Result<Store, StoreError> {
+        self.open_with(dir, StoreOptions::default())
+    }
+
+    /// Opens the store so that its tables take in blocks often, or seldom, as the script says.
+    pub(crate) fn open_busily(&self, dir: &Path) -> Result<Store, StoreError> {
+        let flush_blocks = [2, 5, 16, 64][usize::try_from(self.script % 4).unwrap()];
+        // Little is kept in memory: what is read comes from the tables.
+        let caches =
+            StoreOptions { trie_cache: 1 << 12, state_cache: 1 << 12, ..Default::default() };
+        self.open_with(dir, StoreOptions { flush_blocks, ..caches })
+    }
+
+    fn open_with(&self, dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
+        Store::open_with(dir, self.genesis.hash(), options, || genesis_block(&self.genesis))
     }
 
     /// Executes and commits the next block on the state that the store has; returns its height, or
     /// the store's complaint.
     pub(crate) fn commit_next(&self, store: &Store) -> Result<u64, String> {
-        let view = store.latest();
+        let view = store.head();
         let height = view.number() + 1;
         let input = BlockInput {
             parent: view.header(),
@@ -154,7 +166,8 @@ fn check_state(view: &View, expected: &State) -> Result<(), String> {
         let of = (*address, U256::ZERO)..=(*address, U256::MAX);
         let slots: Vec<U256> = expected.slots.range(of).map(|((_, slot), _)| *slot).collect();
         // The proof reads every node of the trie on its way.
-        let proof = view.proof(*address, &slots).map_err(complaint)?;
+        let proof =
+            view.proof(*address, &slots).map_err(complaint)?.expect("the newest is provable");
         for (slot, proven) in slots.iter().zip(&proof.storage) {
             let value = view.storage(*address, *slot).map_err(complaint)?;
             assert_eq!(value, expected.slots[&(*address, *slot)], "slot {slot} of {address}");

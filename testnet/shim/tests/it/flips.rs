@@ -62,10 +62,13 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 /// A store with tables and, above them, blocks that are in its log alone.
 fn written(chain: &Chain, dir: &Path) {
     let _open = with_store();
-    for _ in 0..3 {
-        let store = chain.open(dir).unwrap();
+    for session in 0..3 {
+        let store = chain.open_busily(dir).unwrap();
         for _ in 0..BLOCKS / 3 {
             chain.commit_next(&store).unwrap();
+        }
+        if session < 2 {
+            store.flush().unwrap();
         }
     }
 }
