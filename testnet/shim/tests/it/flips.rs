@@ -121,7 +121,9 @@ fn may_be_unnamed(kind: Kind, said: &str) -> bool {
     match kind {
         Kind::Table => said.contains("properties"),
         Kind::Manifest | Kind::Current => said.contains("No such file"),
-        Kind::Log | Kind::Options | Kind::Other => false,
+        // The tables are of a block whose record is gone with the log.
+        Kind::Log => said.contains("read the header of block"),
+        Kind::Options | Kind::Other => false,
     }
 }
 
@@ -135,10 +137,7 @@ fn a_flipped_byte_is_detected_or_means_nothing() {
         named(*seed, || {
             let (kind, found, place) = flip(&chain, original.path(), *seed);
             assert!(found != Found::Unnamed || may_be_unnamed(kind, &place), "{place}");
-            assert!(
-                kind != Kind::Log || found == Found::Named,
-                "{place}: a log holds no spare byte"
-            );
+            assert!(kind != Kind::Log || found != Found::Same, "{place}: a log has no spare byte");
             let mut table = table.lock().unwrap();
             let entry = table.entry((kind, found)).or_insert_with(|| (0, place));
             entry.0 += 1;
