@@ -63,8 +63,9 @@ conformance-rpc: setup ## Ethereum's own JSON-RPC tests; RPC_COMPAT names them, 
 	RPC_COMPAT=$${RPC_COMPAT:-$(CURDIR)/../shared/fixtures/execution-apis-tests.tar.gz} \
 		$(CARGO) test --locked --workspace --test rpc_compat
 
-bench: setup ## Figures of the devnet (docs/figures.md says how they were taken)
+bench: setup ## Figures of one node's state machine and of the devnet (docs/figures.md says how they were taken)
 	$(CARGO) build --locked --workspace --bins --examples
+	$(CARGO_TARGET_DIR)/debug/examples/pipeline
 	$(CARGO_TARGET_DIR)/debug/examples/bench
 
 artifacts: setup ## Write the committed ABI and bytecode again

@@ -93,6 +93,11 @@ impl Home {
         self.0.join("data/chain")
     }
 
+    /// `data/replay`: the state that a replay builds, while it runs.
+    pub fn replay(&self) -> PathBuf {
+        self.0.join("data/replay")
+    }
+
     /// `data/mempool`: what the pool holds, for the next start.
     pub fn mempool(&self) -> PathBuf {
         self.0.join("data/mempool")

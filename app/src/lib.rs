@@ -17,6 +17,7 @@ pub mod home;
 pub mod mempool;
 pub mod node;
 pub mod p2p;
+pub mod replay;
 pub mod rpc;
 pub mod store;
 mod tasks;

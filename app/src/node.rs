@@ -26,7 +26,7 @@ use crate::home::Home;
 use crate::mempool::{Mempool, PoolLimits, journal};
 use crate::p2p::{Gossip, GossipConfig, GossipHandle};
 use crate::rpc::{self, RpcContext};
-use crate::store::Store;
+use crate::store::{Store, StoreError, StoreOptions};
 use crate::tasks::Tasks;
 
 pub use crate::tasks::NodeError;
@@ -82,7 +82,7 @@ impl Node {
         }
         drop(listen("rpc.listen", config.rpc.listen).await?);
         let health = listen("health.listen", config.health.listen).await?;
-        let chain = open_chain(&home, genesis)?;
+        let chain = open_chain(&home, genesis, config.store.options())?;
         let limits = PoolLimits {
             min_fee: config.mempool.min_fee_wei.max(chain.params.base_fee_floor).into(),
             ..PoolLimits::default()
@@ -150,10 +150,18 @@ impl NodeHandle {
     }
 }
 
-fn open_chain(home: &Home, genesis: Genesis) -> Result<Chain, StartError> {
+/// The chain of a home, opened as a node does.
+///
+/// # Errors
+/// The data directory is in use, of another chain or version, or the disk fails.
+pub fn open_chain(
+    home: &Home,
+    genesis: Genesis,
+    options: StoreOptions,
+) -> Result<Chain, StoreError> {
     let params = ChainParams::from_genesis(&genesis);
-    let store =
-        Store::open(&home.database(), genesis.hash(), || mooring_stf::genesis_block(&genesis))?;
+    let first = || mooring_stf::genesis_block(&genesis);
+    let store = Store::open_with(&home.database(), genesis.hash(), options, first)?;
     Ok(Chain::new(store, Arc::new(params), Arc::new(genesis)))
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use clap::{ArgAction, Parser, Subcommand};
-use mooring_app::config::RpcConfig;
+use mooring_app::config::{RpcConfig, StoreConfig};
 use mooring_testnet::L1Choice;
 
 /// A pegged EVM sidechain with its own BFT consensus.
@@ -107,7 +107,56 @@ pub(crate) enum Node {
         home: PathBuf,
         #[command(flatten)]
         rpc: Box<RpcLimits>,
+        #[command(flatten)]
+        store: StoreLimits,
     },
+    /// Execute the chain of a stopped node again from genesis, and compare each block
+    Replay {
+        /// The home: config/genesis.json, data
+        #[arg(long)]
+        home: PathBuf,
+        /// The last block to execute [default: the newest]
+        #[arg(long)]
+        to: Option<u64>,
+    },
+}
+
+/// Bounds of the store, each over the key of `[store]` in node.toml.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Store limits [default: node.toml]")]
+pub(crate) struct StoreLimits {
+    /// MiB of trie nodes kept in memory
+    #[arg(long)]
+    pub store_trie_cache_mib: Option<u32>,
+    /// MiB of accounts and words kept in memory
+    #[arg(long)]
+    pub store_state_cache_mib: Option<u32>,
+    /// MiB of database blocks kept in memory
+    #[arg(long)]
+    pub store_block_cache_mib: Option<u32>,
+    /// MiB of blocks that the tables may fall behind before they take them in
+    #[arg(long)]
+    pub store_flush_mib: Option<u32>,
+    /// How many of the newest blocks keep their state readable; 0 keeps all
+    #[arg(long)]
+    pub store_history: Option<u64>,
+}
+
+impl StoreLimits {
+    /// The settings with what was typed in place.
+    pub(crate) fn apply(self, store: &mut StoreConfig) {
+        set(&mut store.trie_cache_mib, self.store_trie_cache_mib);
+        set(&mut store.state_cache_mib, self.store_state_cache_mib);
+        set(&mut store.block_cache_mib, self.store_block_cache_mib);
+        set(&mut store.flush_mib, self.store_flush_mib);
+        set(&mut store.history, self.store_history);
+    }
+}
+
+fn set<T>(key: &mut T, typed: Option<T>) {
+    if let Some(typed) = typed {
+        *key = typed;
+    }
 }
 
 /// Bounds of JSON-RPC, each over the key of `[rpc]` in node.toml.
@@ -149,11 +198,6 @@ pub(crate) struct RpcLimits {
 impl RpcLimits {
     /// The settings with what was typed in place.
     pub(crate) fn apply(self, rpc: &mut RpcConfig) {
-        fn set<T>(key: &mut T, typed: Option<T>) {
-            if let Some(typed) = typed {
-                *key = typed;
-            }
-        }
         set(&mut rpc.max_batch, self.rpc_max_batch);
         set(&mut rpc.max_request_bytes, self.rpc_max_request_bytes);
         set(&mut rpc.max_response_bytes, self.rpc_max_response_bytes);
@@ -277,6 +321,25 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn every_store_limit_is_a_flag_and_goes_over_the_file() {
+        let table = serde_json::to_value(StoreConfig::default()).unwrap();
+        let keys: Vec<&String> = table.as_object().unwrap().keys().collect();
+        let mut typed: Vec<String> =
+            ["mooring", "node", "start", "--home", "x"].map(Into::into).into();
+        for key in &keys {
+            typed.extend([format!("--store-{}", key.replace('_', "-")), "7".to_owned()]);
+        }
+        let args = Args::try_parse_from(typed).unwrap();
+        let Command::Node(Node::Start { store, .. }) = args.command else { panic!("node start") };
+        let mut config = StoreConfig::default();
+        store.apply(&mut config);
+        let applied = serde_json::to_value(config).unwrap();
+        for key in keys {
+            assert_eq!(applied[key].as_u64(), Some(7), "{key}");
+        }
+    }
 
     #[test]
     fn every_rpc_limit_is_a_flag_and_goes_over_the_file() {

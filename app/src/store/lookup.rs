@@ -57,8 +57,11 @@ impl View {
         Ok(self.tip_at(number)?.map(|tip| (tip.header, tip.hash)))
     }
 
-    /// The chain after the block at `number`.
-    pub(super) fn tip_at(&self, number: u64) -> Result<Option<Tip>, Fault> {
+    /// The chain after the block at `number`, `None` above the view.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot be read.
+    pub fn tip_at(&self, number: u64) -> Result<Option<Tip>, Fault> {
         match self.layer_at(number) {
             Some(layer) => Ok(Some(layer.tip.clone())),
             None if number > self.number() => Ok(None),

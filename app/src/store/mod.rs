@@ -38,7 +38,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use alloy_primitives::B256;
-use mooring_rocks::{Batch, Db, Memory, OpenError, Sync};
+use mooring_rocks::{Batch, Db, Memory, OpenError, Snapshot, Sync};
 use mooring_stf::{ExecutedBlock, Fault};
 
 use chain::Chain;
@@ -126,12 +126,12 @@ impl Store {
         let db = Db::open_with(dir, &keys::ALL, memory).map_err(|e| open_error(dir, e))?;
         let db = Arc::new(db);
         recover::check_identity(dir, &db.snapshot(), chain)?;
+        let mark = check_mark(dir, &db.snapshot(), logs)?;
         let broken = |source: Box<dyn std::error::Error + Send + std::marker::Sync>| {
             StoreError::Database { path: dir.to_owned(), source }
         };
         let hot = Arc::new(Hot::new(options.state_cache));
         let chain = recover::chain(&db, chain, hot, genesis).map_err(|e| broken(Box::new(e)))?;
-        let mark = check_mark(dir, chain.durable, logs)?;
         let shared = Arc::new(Shared {
             db,
             mark,
@@ -313,15 +313,21 @@ impl Shared {
     }
 }
 
-/// Refuses a database that has fewer blocks than it had.
-fn check_mark(dir: &Path, found: u64, logs: Vec<String>) -> Result<Mark, StoreError> {
-    let broken = |e| StoreError::Database { path: dir.to_owned(), source: Box::new(e) };
-    match Mark::read(dir).map_err(broken)? {
-        Some(expected) if expected > found => {
-            Err(StoreError::LostBlocks { path: dir.to_owned(), found, expected, logs })
-        }
-        Some(_) | None => Mark::open(dir).map_err(broken),
+/// Refuses a database that has fewer blocks than it had: than were noted, or than its tables have
+/// taken in.
+fn check_mark(dir: &Path, base: &Snapshot, logs: Vec<String>) -> Result<Mark, StoreError> {
+    let path = || dir.to_owned();
+    let fault = |e: Fault| StoreError::Database { path: path(), source: Box::new(e) };
+    let disk = |e: std::io::Error| StoreError::Database { path: path(), source: Box::new(e) };
+    let found = recover::tip_height(base).map_err(fault)?;
+    let flushed = recover::flushed(base).map_err(fault)?;
+    let expected = Mark::read(dir).map_err(disk)?.max(flushed);
+    // Block zero is made again where only its tables are there.
+    let (found, expected) = (found.unwrap_or(0), expected.unwrap_or(0));
+    if expected > found {
+        return Err(StoreError::LostBlocks { path: path(), found, expected, logs });
     }
+    Mark::open(dir).map_err(disk)
 }
 
 fn open_error(dir: &Path, error: OpenError) -> StoreError {

@@ -99,8 +99,14 @@ fn stored_tip(base: &Snapshot, height: u64) -> Result<Tip, Fault> {
     tip.ok_or_else(|| Fault::new(format!("read the header of block {height}")))
 }
 
-fn tip_height(base: &Snapshot) -> Result<Option<u64>, Fault> {
+/// The height of the last block on disk.
+pub(super) fn tip_height(base: &Snapshot) -> Result<Option<u64>, Fault> {
     view::read(base, keys::META, keys::META_TIP, record::height)
+}
+
+/// The height of the block that the tables are of.
+pub(super) fn flushed(base: &Snapshot) -> Result<Option<u64>, Fault> {
+    view::read(base, keys::TABLES, keys::FLUSHED, record::height)
 }
 
 /// Refuses the directory of another schema or chain; an empty one passes.

@@ -121,9 +121,7 @@ fn may_be_unnamed(kind: Kind, said: &str) -> bool {
     match kind {
         Kind::Table => said.contains("properties"),
         Kind::Manifest | Kind::Current => said.contains("No such file"),
-        // The tables are of a block whose record is gone with the log.
-        Kind::Log => said.contains("read the header of block"),
-        Kind::Options | Kind::Other => false,
+        Kind::Log | Kind::Options | Kind::Other => false,
     }
 }
 
