@@ -127,7 +127,7 @@ fn next_commands(network: &Network, dir: &Path, detach: bool) -> String {
         .map_or_else(|_| "mooring".to_owned(), |path| path.display().to_string());
     let dir = format!("--dir {}", dir.display());
     let rpc = network.nodes.first().map_or("", |node| node.rpc.as_str());
-    let to = network.accounts.get(1).map(|a| a.address.to_string()).unwrap_or_default();
+    let to = network.accounts.first().map(|a| a.address.to_string()).unwrap_or_default();
     let mut lines = vec![
         "Next:".to_owned(),
         format!("  {mooring} deposit --amount 1 {dir}"),
