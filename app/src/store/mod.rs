@@ -142,6 +142,7 @@ impl Store {
             flushing: Mutex::new(()),
         });
         let flusher = Flusher::start(Arc::clone(&shared)).map_err(|e| broken(Box::new(e)))?;
+        shared.signals.call();
         Ok(Self(Arc::new(Inner { shared, _flusher: flusher })))
     }
 
@@ -267,10 +268,15 @@ impl Shared {
     /// Holds a commit back while the tables are far behind.
     fn wait_for_tables(&self) -> Result<(), Fault> {
         let StoreOptions { flush_blocks, flush_bytes, .. } = self.options;
-        self.signals.wait_until(|| {
+        let are_near = || {
             let (blocks, bytes) = self.read(Chain::behind);
             blocks < flush_blocks * PATIENCE && bytes < flush_bytes * PATIENCE
-        })
+        };
+        if !are_near() {
+            // Nobody may have called since the blocks piled up: they may come from before a crash.
+            self.signals.call();
+        }
+        self.signals.wait_until(are_near)
     }
 
     /// Lets go of the trie's nodes beyond the budget, least recently used first, as far as the

@@ -11,7 +11,7 @@ use mooring_stf::StateReader as _;
 use mooring_trie::{Nibbles, TrieAccount};
 
 use super::*;
-use fixture::{CHAIN, Draft, open};
+use fixture::{CHAIN, Draft, genesis, open};
 
 const A: Address = Address::repeat_byte(0xaa);
 const B: Address = Address::repeat_byte(0xbb);
@@ -209,4 +209,21 @@ fn another_schema_is_refused() {
     drop(store);
     let error = Store::open(dir.path(), CHAIN, || panic!("not reached")).unwrap_err();
     assert!(matches!(error, StoreError::Schema { .. }), "{error}");
+}
+
+#[test]
+fn blocks_that_piled_up_before_a_crash_do_not_stop_the_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let within = |flush_blocks| StoreOptions { flush_blocks, ..StoreOptions::default() };
+    let open = |options| Store::open_with(dir.path(), CHAIN, options, || Ok(genesis())).unwrap();
+    {
+        let store = open(within(100));
+        for balance in 1..=20 {
+            Draft::default().balance(A, balance).commit(&store, 0);
+        }
+    }
+    // Many times what is due now.
+    let store = open(within(1));
+    Draft::default().balance(A, 21).commit(&store, 0);
+    assert_eq!(store.latest().account_or_empty(A).unwrap().balance, U256::from(21));
 }
