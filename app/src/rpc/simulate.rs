@@ -43,6 +43,13 @@ const INTERNAL: i32 = -32603;
 fn simulate_v1(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let payload: SimulatePayload = args.required("options")?;
     let view = context.state_at(args.block()?)?;
+    if !view.has_trie() {
+        // Simulated blocks have state roots, which need the trie that they change.
+        let number = view.number();
+        return Err(RpcError::server(format!(
+            "block {number} is too old to simulate on: its trie is no longer at hand, only its state"
+        )));
+    }
     if payload.block_state_calls.is_empty() {
         return Err(RpcError::params("empty input"));
     }

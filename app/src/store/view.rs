@@ -281,13 +281,18 @@ pub struct SlotProof {
 }
 
 impl View {
+    /// Whether the trie of this block's state is at hand: for proofs, and for blocks on top of it.
+    pub fn has_trie(&self) -> bool {
+        self.number() >= self.0.base.height
+    }
+
     /// The proof of an account and some of its slots against this block's state root. `None` for
     /// a block so old that its trie is no longer in memory.
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read or is damaged.
     pub fn proof(&self, address: Address, slots: &[U256]) -> Result<Option<AccountProof>, Fault> {
-        if self.number() < self.0.base.height {
+        if !self.has_trie() {
             return Ok(None);
         }
         let fault = |e| Fault::from_cause(format!("prove account {address}"), e);

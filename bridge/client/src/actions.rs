@@ -55,21 +55,26 @@ pub fn checkpoint_and_claim(
     bundle: &CheckpointBundle,
     items: Vec<Vault::Claim>,
 ) -> Action {
-    let record = &bundle.record;
     let call = Vault::checkpointAndClaimCall {
-        cp: Vault::Checkpoint {
-            epoch: record.epoch,
-            height: record.height,
-            blockHash: record.block_hash,
-            stateRoot: record.state_root,
-            exitCount: record.exit_count,
-            exitRoot: record.exit_root,
-            creditedCount: record.credited_count,
-            creditedAcc: record.credited_acc,
-        },
+        cp: checkpoint(bundle),
         members: bundle.member_words.clone(),
         signatures: bundle.signatures.clone(),
         items,
     };
     Action { to: Some(vault), value: U256::ZERO, input: call.abi_encode().into() }
+}
+
+/// The checkpoint of a bundle as the Vault takes it (spec section 4).
+pub fn checkpoint(bundle: &CheckpointBundle) -> Vault::Checkpoint {
+    let record = &bundle.record;
+    Vault::Checkpoint {
+        epoch: record.epoch,
+        height: record.height,
+        blockHash: record.block_hash,
+        stateRoot: record.state_root,
+        exitCount: record.exit_count,
+        exitRoot: record.exit_root,
+        creditedCount: record.credited_count,
+        creditedAcc: record.credited_acc,
+    }
 }

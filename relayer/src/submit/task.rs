@@ -330,17 +330,7 @@ impl Task {
 }
 
 fn checkpoint_call(bundle: &CheckpointBundle, items: Vec<Vault::Claim>) -> Vec<u8> {
-    let record = &bundle.record;
-    let cp = Vault::Checkpoint {
-        epoch: record.epoch,
-        height: record.height,
-        blockHash: record.block_hash,
-        stateRoot: record.state_root,
-        exitCount: record.exit_count,
-        exitRoot: record.exit_root,
-        creditedCount: record.credited_count,
-        creditedAcc: record.credited_acc,
-    };
+    let cp = mooring_client::actions::checkpoint(bundle);
     let (members, signatures) = (bundle.member_words.clone(), bundle.signatures.clone());
     if items.is_empty() {
         return Vault::checkpointCall { cp, members, signatures }.abi_encode();

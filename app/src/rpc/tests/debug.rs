@@ -178,3 +178,22 @@ async fn a_reverted_call_of_a_simulation_has_its_error_beside_it() {
     let error = json!({ "code": -32015, "message": "invalid opcode: INVALID" });
     assert_eq!((&halted["error"], &halted["gasUsed"]), (&error, &json!("0x7530")));
 }
+
+#[tokio::test]
+async fn a_block_whose_trie_is_gone_is_read_but_not_simulated_on_or_proven() {
+    let mut bench = bench();
+    for nonce in 0..3 {
+        bench.send(transfer(0, nonce, 5)).await;
+        bench.seal();
+    }
+    bench.rig.chain.store.flush().unwrap();
+    let balance = bench.get("eth_getBalance", json!([TO, "0x1"])).await;
+    assert_eq!(balance, json!("0x5"));
+    let on = |block: &str| json!([{ "blockStateCalls": [{ "calls": [] }] }, block]);
+    assert!(bench.call("eth_simulateV1", on("0x3")).await.is_ok());
+    let failure = bench.call("eth_simulateV1", on("0x1")).await.unwrap_err();
+    assert_eq!(failure.code, -32000);
+    assert!(failure.message.contains("too old to simulate on"), "{}", failure.message);
+    let failure = bench.call("eth_getProof", json!([TO, [], "0x1"])).await.unwrap_err();
+    assert_eq!(failure.message, "distance to target block exceeds maximum proof window");
+}
