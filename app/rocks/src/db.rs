@@ -2,7 +2,7 @@
 
 use crate::{
     Batch, ColumnFamily, Direction, Error, Keys, Memory, OpenError, Scan, Sync, batch::Write,
-    lock::Lock, options,
+    ingest, lock::Lock, options,
 };
 use core::fmt;
 use rocksdb::{
@@ -57,16 +57,18 @@ impl Db {
         let lock = Lock::take(path)?;
         check_names(path, columns)?;
         let cache = options::cache(memory);
-        let mut descriptors: Vec<_> = columns
-            .iter()
-            .map(|cf| ColumnFamilyDescriptor::new(cf.name, options::column_family(cf.kind, &cache)))
-            .collect();
-        descriptors.push(ColumnFamilyDescriptor::new(
-            DEFAULT_COLUMN_FAMILY_NAME,
-            options::column_family(options::Kind::Point, &cache),
-        ));
-        let inner = DB::open_cf_descriptors(&options::database(memory), path, descriptors)
-            .map_err(|error| open_error(path, error.into()))?;
+        let open = || {
+            let settings = |kind| options::column_family(kind, &cache);
+            let default = (DEFAULT_COLUMN_FAMILY_NAME, options::Kind::Point);
+            let all = columns.iter().map(|cf| (cf.name, cf.kind)).chain([default]);
+            let all = all.map(|(name, kind)| ColumnFamilyDescriptor::new(name, settings(kind)));
+            DB::open_cf_descriptors(&options::database(memory), path, all).map_err(Error::from)
+        };
+        let inner = open().or_else(|error| {
+            let again = ingest::give_back(path, &error);
+            let again = again.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+            if again { open() } else { Err(error) }.map_err(|error| open_error(path, error))
+        })?;
         Ok(Self { inner, path: path.to_owned(), columns: columns.to_vec(), cache, _lock: lock })
     }
 

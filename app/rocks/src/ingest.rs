@@ -3,10 +3,16 @@
 use crate::{ColumnFamily, Db, Error, options};
 use core::fmt;
 use rocksdb::{IngestExternalFileOptions, SstFileWriter};
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 /// Where table files are written before the database takes them over.
 const DIRECTORY: &str = "incoming";
+/// The file that is written there.
+const FILE: &str = "next.sst";
 
 /// A table file that is being written.
 pub struct TableFile<'a> {
@@ -54,8 +60,9 @@ impl Db {
         fill: impl FnOnce(&mut TableFile<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let directory = self.path().join(DIRECTORY);
-        let file = directory.join("next.sst");
-        make_empty(&directory).map_err(|e| Error::Io(format!("{}: {e}", directory.display())))?;
+        let file = directory.join(FILE);
+        let io = |e| Error::Io(format!("{}: {e}", directory.display()));
+        make_room(self.path(), &directory, &file).map_err(io)?;
         let settings = options::column_family(cf.kind, self.cache());
         let mut table = TableFile { inner: SstFileWriter::create(&settings), entries: 0 };
         table.inner.open(&file).map_err(Error::from)?;
@@ -65,6 +72,7 @@ impl Db {
         }
         table.inner.finish().map_err(Error::from)?;
         drop(table);
+        sync(&directory).map_err(io)?;
         let mut how = IngestExternalFileOptions::default();
         how.set_move_files(true);
         let handle = self.handle(cf)?;
@@ -75,11 +83,65 @@ impl Db {
     }
 }
 
-/// A file left by a crash was never taken over: it is of no use.
-fn make_empty(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+/// Removes what was left by an earlier file, which was taken over or never will be.
+fn make_room(database: &Path, directory: &Path, file: &Path) -> io::Result<()> {
+    match fs::create_dir(directory) {
+        Ok(()) => sync(database)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
-    fs::create_dir(directory)
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}
+
+/// Gives a table file back that RocksDB misses, when it can be the one whose taking over failed.
+///
+/// RocksDB removes its name of a file that it could not enter in the manifest. When the manifest's
+/// write arrived and its sync failed, the entry is there all the same and opening fails for ever;
+/// the file still has the name that it was written under. Should it be another file, RocksDB sees
+/// that: the manifest has the file's unique identity.
+///
+/// Returns whether there is now a reason to open again.
+pub(crate) fn give_back(database: &Path, error: &Error) -> io::Result<bool> {
+    let Error::Corrupt(text) = error else { return Ok(false) };
+    let Some(name) = missing_table(text) else { return Ok(false) };
+    match fs::hard_link(database.join(DIRECTORY).join(FILE), database.join(name)) {
+        Ok(()) => sync(database).map(|()| true),
+        // There is no such file, or the table was not what was missing.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of the table file that RocksDB says it did not find.
+fn missing_table(text: &str) -> Option<&str> {
+    let (before, _) = text.split_once(".sst: No such file")?;
+    let start = before.rfind('/')? + 1;
+    let number = before.get(start..)?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.get(start..before.len() + ".sst".len()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_table;
+
+    #[test]
+    fn the_missing_table_is_found_in_the_words_of_rocksdb() {
+        let said = "Corruption: IO error: No such file or directory: While open a file for random \
+                    read: /data/000059.sst: No such file or directory  The file \
+                    /data/MANIFEST-000054 may be corrupted.";
+        assert_eq!(missing_table(said), Some("000059.sst"));
+        assert_eq!(missing_table("IO error: /data/000004.log: No such file or directory"), None);
+        assert_eq!(missing_table("/data/incoming/next.sst: No such file or directory"), None);
+        assert_eq!(missing_table(""), None);
+    }
 }

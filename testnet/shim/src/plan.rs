@@ -26,10 +26,12 @@ pub enum Need {
 }
 
 /// A fault at the step with a number; steps count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     kind: Kind,
     at: u64,
+    /// How the names of the files begin whose steps count; `None` when all do.
+    files: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +46,12 @@ enum Kind {
 
 impl Plan {
     /// Reads `exit:STEP`, `eio:STEP`, `enospc:STEP`, or with `-on` after the error's name for one
-    /// that lasts.
+    /// that lasts. `@NAME` after it counts only what is done to files whose names begin so.
     pub fn parse(text: &str) -> Option<Self> {
+        let (text, files) = match text.split_once('@') {
+            Some((text, name)) => (text, Some(name.to_owned())),
+            None => (text, None),
+        };
         let (kind, at) = text.split_once(':')?;
         let error = |number, lasting| Kind::Error { number, lasting };
         let kind = match kind {
@@ -56,7 +62,13 @@ impl Plan {
             "enospc-on" => error(libc::ENOSPC, true),
             _ => return None,
         };
-        Some(Self { kind, at: at.parse().ok()? })
+        Some(Self { kind, at: at.parse().ok()?, files })
+    }
+
+    /// Whether what is done to this file counts.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        self.files.as_ref().is_none_or(|files| name.starts_with(files.as_bytes()))
     }
 
     /// What happens at the step with this number.

@@ -22,7 +22,11 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watched {
     /// A file or directory below the root.
-    File { handle: u64 },
+    File {
+        handle: u64,
+        /// Whether the plan counts what is done to it.
+        counts: bool,
+    },
     /// Where the program says what it has done.
     Ack,
 }
@@ -118,7 +122,8 @@ impl State {
     pub(crate) fn watch(&mut self, fd: c_int, path: &CStr, truncate: bool) {
         self.handles = self.handles.saturating_add(1);
         let handle = self.handles;
-        self.open.insert(fd, Watched::File { handle });
+        let counts = self.counts(path);
+        self.open.insert(fd, Watched::File { handle, counts });
         mark(fd, true);
         self.record(&Event::Open { handle, path: path.to_bytes().to_vec(), truncate });
     }
@@ -128,10 +133,15 @@ impl State {
         mark(fd, false);
     }
 
+    /// Whether the plan counts what is done to this file.
+    pub(crate) fn counts(&self, path: &CStr) -> bool {
+        self.plan.as_ref().is_none_or(|plan| plan.covers(path.to_bytes()))
+    }
+
     /// Counts a step; returns the error number with which it is to fail.
     pub(crate) fn step(&mut self, need: Need) -> Option<c_int> {
         self.steps = self.steps.saturating_add(1);
-        match self.plan.map_or(Outcome::Pass, |plan| plan.outcome(self.steps, need)) {
+        match self.plan.as_ref().map_or(Outcome::Pass, |plan| plan.outcome(self.steps, need)) {
             Outcome::Pass => None,
             Outcome::Fail(number) => Some(number),
             Outcome::Exit => exit(plan::EXIT_CODE),

@@ -23,11 +23,11 @@ where
         return call();
     }
     let Some(mut state) = state::lock() else { return call() };
-    let Some(Watched::File { handle }) = state.watched(fd) else {
+    let Some(Watched::File { handle, counts }) = state.watched(fd) else {
         drop(state);
         return call();
     };
-    if let Some(number) = state.step(need) {
+    if counts && let Some(number) = state.step(need) {
         return failed(number);
     }
     let result = call();
@@ -55,7 +55,7 @@ fn on_write(
         drop(state);
         return call();
     };
-    if let Watched::File { .. } = watched
+    if let Watched::File { counts: true, .. } = watched
         && let Some(number) = state.step(Need::Room)
     {
         set_errno(number);
@@ -67,7 +67,7 @@ fn on_write(
         let mut data = data();
         data.truncate(written);
         state.record(&match watched {
-            Watched::File { handle } => {
+            Watched::File { handle, .. } => {
                 Event::Write { handle, offset: offset(written as u64), data }
             }
             Watched::Ack => Event::Ack { data },

@@ -43,6 +43,7 @@ unsafe extern "C" fn openat(dir: c_int, path: *const c_char, flags: c_int, mode:
     let makes = flags & libc::O_CREAT != 0 && !unsafe { exists(dir, path) };
     if place == Place::Root
         && (makes || truncates)
+        && state.counts(name)
         && let Some(number) = state.step(Need::Room)
     {
         return failed(number);
@@ -106,7 +107,9 @@ unsafe fn on_names(
         drop(state);
         return call();
     }
-    if let Some(number) = state.step(need) {
+    if state.counts(name)
+        && let Some(number) = state.step(need)
+    {
         return failed(number);
     }
     let result = call();

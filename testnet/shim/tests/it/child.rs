@@ -1,6 +1,7 @@
 //! Programs under the shim: this test program, started again with a job in its environment.
 
 use std::{
+    collections::BTreeSet,
     env,
     fs::{self, File},
     io::Write as _,
@@ -61,6 +62,27 @@ pub(crate) fn steps(events: &[Event]) -> u64 {
     let harmless =
         |event: &Event| matches!(event, Event::Ack { .. } | Event::Open { truncate: false, .. });
     events.iter().filter(|event| !harmless(event)).count() as u64
+}
+
+/// What was done to files whose names begin with `name`.
+pub(crate) fn only(name: &str, events: &[Event]) -> Vec<Event> {
+    let called = |path: &[u8]| {
+        path.rsplit(|byte| *byte == b'/').next().is_some_and(|it| it.starts_with(name.as_bytes()))
+    };
+    let mut handles = BTreeSet::new();
+    let wanted = |event: &&Event| match event {
+        Event::Open { handle, path, .. } => called(path) && handles.insert(*handle),
+        Event::Write { handle, .. }
+        | Event::Resize { handle, .. }
+        | Event::Extend { handle, .. }
+        | Event::Sync { handle } => handles.contains(handle),
+        Event::Rename { from: path, .. }
+        | Event::Link { from: path, .. }
+        | Event::Unlink { path }
+        | Event::MakeDir { path } => called(path),
+        Event::Ack { .. } => false,
+    };
+    events.iter().filter(wanted).cloned().collect()
 }
 
 /// A store's program, ended.
