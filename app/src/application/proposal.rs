@@ -165,7 +165,7 @@ pub(super) fn build(
 
 /// A block being filled.
 struct Draft<'a> {
-    executor: BlockExecutor<'a, View>,
+    executor: BlockExecutor<'a>,
     /// Bytes left.
     room: u64,
     txs: Vec<Bytes>,

@@ -102,7 +102,7 @@ impl Call {
         Ok(())
     }
 
-    pub(super) fn site<'a>(&'a self, context: &'a RpcContext) -> CallSite<'a, View> {
+    pub(super) fn site<'a>(&'a self, context: &'a RpcContext) -> CallSite<'a> {
         CallSite {
             params: &context.chain.params,
             state: &self.view,

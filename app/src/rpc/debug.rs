@@ -98,7 +98,7 @@ impl TracedBlock {
         Ok(Self { block, parent: context.state_at(parent.into())? })
     }
 
-    fn replay<'a>(&'a self, context: &'a RpcContext) -> Replay<'a, View> {
+    fn replay<'a>(&'a self, context: &'a RpcContext) -> Replay<'a> {
         Replay {
             params: &context.chain.params,
             state: &self.parent,

@@ -106,10 +106,10 @@ impl CheckedTx {
 /// # Errors
 /// [`ExecError::Invalid`] with the reason to give its sender, [`ExecError::Fault`] when the store
 /// cannot be read.
-pub fn check<S: StateReader>(
+pub fn check(
     params: &ChainParams,
     rules: &Rules,
-    state: &S,
+    state: &dyn StateReader,
     bytes: &[u8],
 ) -> Result<Checked, ExecError> {
     match decode(params, bytes)? {
@@ -144,10 +144,10 @@ pub fn decode(params: &ChainParams, bytes: &[u8]) -> Result<ConsensusTx, Invalid
 ///
 /// # Errors
 /// As [`check`].
-pub fn ethereum<S: StateReader>(
+pub fn ethereum(
     params: &ChainParams,
     rules: &Rules,
-    state: &S,
+    state: &dyn StateReader,
     tx: Recovered<TxEnvelope>,
     size: usize,
 ) -> Result<CheckedTx, ExecError> {
@@ -166,9 +166,9 @@ pub fn ethereum<S: StateReader>(
 ///
 /// # Errors
 /// As [`check`].
-pub fn federation<S: StateReader>(
+pub fn federation(
     params: &ChainParams,
-    state: &S,
+    state: &dyn StateReader,
     message: &FederationMessage,
 ) -> Result<(), ExecError> {
     let peg = params.peg.as_ref().ok_or(InvalidTx::NoPeg)?;
@@ -250,7 +250,7 @@ fn fees(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<(), InvalidT
 
 /// Checks an Ethereum transaction against its sender's account. A nonce above the account's is no
 /// error here.
-fn on_state<S: StateReader>(state: &S, tx: &Recovered<TxEnvelope>) -> Result<Account, ExecError> {
+fn on_state(state: &dyn StateReader, tx: &Recovered<TxEnvelope>) -> Result<Account, ExecError> {
     let sender = tx.signer();
     let account = state.account(sender)?.as_ref().map(Account::from).unwrap_or_default();
     if tx.nonce() < account.nonce {
@@ -269,7 +269,7 @@ fn on_state<S: StateReader>(state: &S, tx: &Recovered<TxEnvelope>) -> Result<Acc
 }
 
 /// EIP-3607, where an EIP-7702 delegation is no contract.
-fn is_contract<S: StateReader>(state: &S, account: &Account) -> Result<bool, Fault> {
+fn is_contract(state: &dyn StateReader, account: &Account) -> Result<bool, Fault> {
     if account.code_hash == Account::default().code_hash {
         return Ok(false);
     }

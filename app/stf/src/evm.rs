@@ -18,7 +18,7 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 
-use crate::{ChainParams, Fault, Rules, StateReader, overlay::Overlay};
+use crate::{ChainParams, Fault, Rules, overlay::Overlay};
 
 pub(crate) use machine::{Ctx, Evm};
 pub(crate) use precompiles::{Moves, Precompiles};
@@ -97,22 +97,18 @@ fn update_fraction(rules: &Rules) -> u64 {
 }
 
 /// revm with these settings over `overlay`.
-pub(crate) fn build<'a, S: StateReader>(
-    cfg: CfgEnv,
-    block: BlockEnv,
-    overlay: Overlay<'a, S>,
-) -> Evm<'a, S> {
+pub(crate) fn build<'a>(cfg: CfgEnv, block: BlockEnv, overlay: Overlay<'a>) -> Evm<'a> {
     watched(cfg, block, overlay, Moves::new(), ())
 }
 
 /// The same, watched by `inspector`, with some precompiles moved.
-pub(crate) fn watched<'a, S: StateReader, I>(
+pub(crate) fn watched<'a, I>(
     cfg: CfgEnv,
     block: BlockEnv,
-    overlay: Overlay<'a, S>,
+    overlay: Overlay<'a>,
     moves: Moves,
     inspector: I,
-) -> Evm<'a, S, I> {
+) -> Evm<'a, I> {
     let precompiles = Precompiles::new(cfg.spec, moves);
     let context = Context::mainnet().with_db(overlay).with_cfg(cfg).with_block(block);
     Evm::new(context, precompiles, inspector)
@@ -132,10 +128,7 @@ impl From<Fault> for Failure {
 }
 
 /// Runs one transaction. Its writes are returned, not committed.
-pub(crate) fn transact<S: StateReader>(
-    evm: &mut Evm<'_, S>,
-    tx: TxEnv,
-) -> Result<ResultAndState, Failure> {
+pub(crate) fn transact(evm: &mut Evm<'_>, tx: TxEnv) -> Result<ResultAndState, Failure> {
     evm.ctx_mut().set_tx(tx);
     let result = MainnetHandler::<_, EVMError<Fault>, _>::default().run(evm);
     // Taken in any case: what is left in the journal would be the next transaction's.
@@ -145,8 +138,8 @@ pub(crate) fn transact<S: StateReader>(
 
 /// Runs one transaction while the machine's inspector watches. Its writes are returned, not
 /// committed.
-pub(crate) fn inspect<'a, S: StateReader, I: Inspector<Ctx<'a, S>>>(
-    evm: &mut Evm<'a, S, I>,
+pub(crate) fn inspect<'a, I: Inspector<Ctx<'a>>>(
+    evm: &mut Evm<'a, I>,
     tx: TxEnv,
 ) -> Result<ResultAndState, Failure> {
     evm.ctx_mut().set_tx(tx);
@@ -156,8 +149,8 @@ pub(crate) fn inspect<'a, S: StateReader, I: Inspector<Ctx<'a, S>>>(
 }
 
 /// As [`system_call`], while the machine's inspector watches.
-pub(crate) fn inspect_system<'a, S: StateReader, I: Inspector<Ctx<'a, S>>>(
-    evm: &mut Evm<'a, S, I>,
+pub(crate) fn inspect_system<'a, I: Inspector<Ctx<'a>>>(
+    evm: &mut Evm<'a, I>,
     tx: TxEnv,
 ) -> Result<ResultAndState, Failure> {
     evm.ctx_mut().set_tx(tx);
@@ -180,8 +173,8 @@ pub(crate) fn system_env(to: Address, data: Bytes, gas_limit: u64) -> TxEnv {
 
 /// Runs a call from the system caller: no fee, no nonce, no intrinsic gas. Its writes are
 /// returned, not committed.
-pub(crate) fn system_call<S: StateReader>(
-    evm: &mut Evm<'_, S>,
+pub(crate) fn system_call(
+    evm: &mut Evm<'_>,
     to: Address,
     data: Bytes,
     gas_limit: u64,
@@ -196,9 +189,7 @@ pub(crate) fn system_call<S: StateReader>(
     Ok(ResultAndState::new(result, state))
 }
 
-fn run_system_call<S: StateReader>(
-    evm: &mut Evm<'_, S>,
-) -> Result<ExecutionResult<HaltReason>, EVMError<Fault>> {
+fn run_system_call(evm: &mut Evm<'_>) -> Result<ExecutionResult<HaltReason>, EVMError<Fault>> {
     MainnetHandler::<_, EVMError<Fault>, _>::default().run_system_call(evm)
 }
 

@@ -5,7 +5,7 @@ use alloy_eips::eip1559::BaseFeeParams;
 use alloy_primitives::{Address, U256};
 
 use crate::{
-    ChainParams, Fault, StateReader,
+    ChainParams, Fault,
     overlay::{Account, Overlay},
 };
 
@@ -27,8 +27,8 @@ pub fn next_base_fee(params: &ChainParams, parent: &Header) -> u64 {
 
 /// A transaction that fails after the EVM ran it, a withdrawal while the peg is halted: nothing
 /// but nonce and fees stays. The base fee is paid out at the end of the block.
-pub(crate) fn charge_only<S: StateReader>(
-    overlay: &mut Overlay<'_, S>,
+pub(crate) fn charge_only(
+    overlay: &mut Overlay<'_>,
     tx: &Recovered<TxEnvelope>,
     gas_used: u64,
     base_fee: u64,
@@ -50,11 +50,7 @@ pub(crate) fn charge_only<S: StateReader>(
 }
 
 /// Adds fees to an account.
-pub(crate) fn pay<S: StateReader>(
-    overlay: &mut Overlay<'_, S>,
-    to: Address,
-    amount: U256,
-) -> Result<(), Fault> {
+pub(crate) fn pay(overlay: &mut Overlay<'_>, to: Address, amount: U256) -> Result<(), Fault> {
     if overlay.mint(to, amount)? {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use mooring_trie::{EMPTY_ROOT_HASH, Nibbles, NodeReader, StateTrie};
 
 use crate::{
     AccountRecord, BlockContext, BlockState, ChainParams, ExecutedBlock, Fault, StateReader,
-    executor::seal,
+    executor::{Lists, seal},
     overlay::{Account, Overlay},
     slots::with_peg,
 };
@@ -46,26 +46,11 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, Fault> {
             state.exit_head()
         })?;
     }
-    let state = seal::commit_state(&overlay, EMPTY_ROOT_HASH, 0)?;
-    let block = context(genesis);
-    let rules = block.rules(&params);
-    let header = seal::header(B256::ZERO, &block, &rules, state.trie.root(), &[], &[]);
-    let hash = header.hash_slow();
-    let app_hash = seal::app_hash(&params, &header, hash, &exits);
-    Ok(ExecutedBlock {
-        header,
-        hash,
-        transactions: Vec::new(),
-        receipts: Vec::new(),
-        outcomes: Vec::new(),
-        changes: state.changes,
-        trie: state.trie,
-        gone: state.gone,
-        exits: Vec::new(),
-        exit_root: exits.root,
-        exit_count: exits.count,
-        app_hash,
-    })
+    let state = seal::commit_state(&Void, &overlay, EMPTY_ROOT_HASH, 0)?;
+    let (block, lists) = (context(genesis), Lists::default());
+    let body = seal::BodyRoots::of(&lists.transactions, &lists.receipts);
+    let header = seal::header(B256::ZERO, &block, &block.rules(&params), state.trie.root(), body);
+    Ok(seal::sealed(&params, header, state, &exits, lists))
 }
 
 fn context(genesis: &Genesis) -> BlockContext {
@@ -86,13 +71,13 @@ fn context(genesis: &Genesis) -> BlockContext {
     }
 }
 
-fn gateway(overlay: &mut Overlay<'_, Void>, peg: &Peg) -> Result<(), Fault> {
+fn gateway(overlay: &mut Overlay<'_>, peg: &Peg) -> Result<(), Fault> {
     contract(overlay, GATEWAY, Gateway::DEPLOYED_BYTECODE.clone())?;
     overlay.set_slot(GATEWAY, GATEWAY_L1_CHAIN_ID, U256::from(peg.l1.chain_id))?;
     overlay.set_slot(GATEWAY, GATEWAY_VAULT, peg.l1.vault.into_word().into())
 }
 
-fn contract(overlay: &mut Overlay<'_, Void>, at: Address, code: Bytes) -> Result<(), Fault> {
+fn contract(overlay: &mut Overlay<'_>, at: Address, code: Bytes) -> Result<(), Fault> {
     let code_hash = overlay.add_code(code)?;
     overlay.set_account(at, Account { nonce: 1, balance: U256::ZERO, code_hash })
 }

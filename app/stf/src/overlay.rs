@@ -97,8 +97,8 @@ pub(crate) struct Supply {
 
 /// The state before the block and the block's writes.
 #[derive(Debug)]
-pub(crate) struct Overlay<'a, S> {
-    reader: &'a S,
+pub(crate) struct Overlay<'a> {
+    reader: &'a dyn StateReader,
     accounts: BTreeMap<Address, Entry>,
     /// Code read or deployed, analysed once a block.
     code: BTreeMap<B256, Bytecode>,
@@ -107,7 +107,7 @@ pub(crate) struct Overlay<'a, S> {
     hashes: BTreeMap<u64, B256>,
 }
 
-impl<S> Clone for Overlay<'_, S> {
+impl Clone for Overlay<'_> {
     fn clone(&self) -> Self {
         Self {
             reader: self.reader,
@@ -119,8 +119,8 @@ impl<S> Clone for Overlay<'_, S> {
     }
 }
 
-impl<'a, S: StateReader> Overlay<'a, S> {
-    pub(crate) const fn new(reader: &'a S) -> Self {
+impl<'a> Overlay<'a> {
+    pub(crate) const fn new(reader: &'a dyn StateReader) -> Self {
         Self {
             reader,
             accounts: BTreeMap::new(),
@@ -140,10 +140,6 @@ impl<'a, S: StateReader> Overlay<'a, S> {
             Some(hash) => Ok(*hash),
             None => self.reader.block_hash(number),
         }
-    }
-
-    pub(crate) const fn reader(&self) -> &'a S {
-        self.reader
     }
 
     /// The account as it is now.

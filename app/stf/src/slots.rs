@@ -14,9 +14,9 @@ use crate::{
 
 /// The peg's state after a committed block: for [`crate::peg::view`] and [`crate::peg::check`].
 #[derive(Debug)]
-pub struct CommittedSlots<'a, S: ?Sized>(pub &'a S);
+pub struct CommittedSlots<'a>(pub &'a dyn StateReader);
 
-impl<S: StateReader + ?Sized> ReadSlots for CommittedSlots<'_, S> {
+impl ReadSlots for CommittedSlots<'_> {
     fn get(&self, slot: U256) -> Result<U256, Fault> {
         self.0.storage(PEG, slot)
     }
@@ -24,12 +24,12 @@ impl<S: StateReader + ?Sized> ReadSlots for CommittedSlots<'_, S> {
 
 /// The peg's state inside a block. Writes are held back until [`with_peg`] ends well.
 #[derive(Debug)]
-pub(crate) struct BlockSlots<'o, 'a, S> {
-    overlay: &'o Overlay<'a, S>,
+pub(crate) struct BlockSlots<'o, 'a> {
+    overlay: &'o Overlay<'a>,
     writes: BTreeMap<U256, U256>,
 }
 
-impl<S: StateReader> ReadSlots for BlockSlots<'_, '_, S> {
+impl ReadSlots for BlockSlots<'_, '_> {
     fn get(&self, slot: U256) -> Result<U256, Fault> {
         match self.writes.get(&slot) {
             Some(value) => Ok(*value),
@@ -38,17 +38,17 @@ impl<S: StateReader> ReadSlots for BlockSlots<'_, '_, S> {
     }
 }
 
-impl<S: StateReader> Slots for BlockSlots<'_, '_, S> {
+impl Slots for BlockSlots<'_, '_> {
     fn set(&mut self, slot: U256, value: U256) {
         self.writes.insert(slot, value);
     }
 }
 
 /// Runs one step of the peg and takes over its writes, unless it fails.
-pub(crate) fn with_peg<'a, S: StateReader, T, E: From<Fault>>(
+pub(crate) fn with_peg<'a, T, E: From<Fault>>(
     params: &PegParams,
-    overlay: &mut Overlay<'a, S>,
-    step: impl FnOnce(&mut Peg<'_, BlockSlots<'_, 'a, S>>) -> Result<T, E>,
+    overlay: &mut Overlay<'a>,
+    step: impl FnOnce(&mut Peg<'_, BlockSlots<'_, 'a>>) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut slots = BlockSlots { overlay, writes: BTreeMap::new() };
     let done = step(&mut Peg::new(params, &mut slots))?;

@@ -20,7 +20,7 @@ pub struct AccountRecord {
 }
 
 /// The accounts after one block. Enough for calls; execution needs a [`BlockState`].
-pub trait StateReader {
+pub trait StateReader: std::fmt::Debug + Sync {
     /// The account at `address`, `None` when it does not exist.
     ///
     /// # Errors
@@ -46,27 +46,9 @@ pub trait StateReader {
     fn block_hash(&self, number: u64) -> Result<B256, Fault>;
 }
 
-impl<S: StateReader + ?Sized> StateReader for &S {
-    fn account(&self, address: Address) -> Result<Option<AccountRecord>, Fault> {
-        (**self).account(address)
-    }
-
-    fn storage(&self, address: Address, slot: U256) -> Result<U256, Fault> {
-        (**self).storage(address, slot)
-    }
-
-    fn code(&self, code_hash: B256) -> Result<Bytes, Fault> {
-        (**self).code(code_hash)
-    }
-
-    fn block_hash(&self, number: u64) -> Result<B256, Fault> {
-        (**self).block_hash(number)
-    }
-}
-
 /// The committed state that a block is executed on: accounts and the trie that commits to them,
 /// all of one block.
-pub trait BlockState: StateReader + mooring_trie::NodeReader<Error = Fault> + Sync {
+pub trait BlockState: StateReader + mooring_trie::NodeReader<Error = Fault> {
     /// The trie of this state. Nodes that it does not hold are read from `self`.
     fn trie(&self) -> mooring_trie::StateTrie;
 }

@@ -8,7 +8,6 @@ use super::{
     watch::{Limits, Watched},
 };
 use crate::{
-    StateReader,
     evm::{self, Failure},
     overlay::Overlay,
 };
@@ -31,8 +30,8 @@ pub struct Access {
 ///
 /// # Errors
 /// As [`call`](super::call), and [`CallError::Stopped`] at a limit.
-pub fn access_list<S: StateReader>(
-    site: &CallSite<'_, S>,
+pub fn access_list(
+    site: &CallSite<'_>,
     input: &CallInput,
     limits: Limits<'_>,
 ) -> Result<Access, CallError> {
@@ -48,8 +47,8 @@ pub fn access_list<S: StateReader>(
     }
 }
 
-fn run<S: StateReader>(
-    site: &CallSite<'_, S>,
+fn run(
+    site: &CallSite<'_>,
     input: &CallInput,
     list: AccessList,
     limits: Limits<'_>,

@@ -5,7 +5,7 @@ use revm::primitives::eip7825::TX_GAS_LIMIT_CAP;
 
 use super::{CallError, CallInput, CallResult, CallSite, CallStatus, OverrideError, run};
 use crate::{
-    Fault, InvalidTx, StateReader,
+    Fault, InvalidTx,
     overlay::{Account, Overlay},
 };
 
@@ -65,10 +65,7 @@ impl From<CallError> for EstimateError {
 ///
 /// # Errors
 /// Why there is none.
-pub fn estimate_gas<S: StateReader>(
-    site: &CallSite<'_, S>,
-    input: &CallInput,
-) -> Result<u64, EstimateError> {
+pub fn estimate_gas(site: &CallSite<'_>, input: &CallInput) -> Result<u64, EstimateError> {
     let limit = gas_limit(site, input)?;
     if is_plain_transfer(site, input)? && succeeds(site, input, TRANSFER_GAS)? {
         return Ok(TRANSFER_GAS);
@@ -89,8 +86,8 @@ pub fn estimate_gas<S: StateReader>(
 }
 
 /// The smallest limit known to succeed, by halving. `first` succeeded with `limit`.
-fn search<S: StateReader>(
-    site: &CallSite<'_, S>,
+fn search(
+    site: &CallSite<'_>,
     input: &CallInput,
     limit: u64,
     first: &CallResult,
@@ -118,11 +115,7 @@ fn search<S: StateReader>(
     Ok(high)
 }
 
-fn succeeds<S: StateReader>(
-    site: &CallSite<'_, S>,
-    input: &CallInput,
-    gas: u64,
-) -> Result<bool, EstimateError> {
+fn succeeds(site: &CallSite<'_>, input: &CallInput, gas: u64) -> Result<bool, EstimateError> {
     match run(site, input, gas) {
         Ok(result) => Ok(result.status == CallStatus::Success),
         Err(CallError::Invalid(InvalidTx::IntrinsicGas { .. } | InvalidTx::FloorGas { .. })) => {
@@ -134,10 +127,7 @@ fn succeeds<S: StateReader>(
 
 /// The most gas that the transaction could be sent with: the block's, a transaction's (EIP-7825),
 /// what the sender can pay, the caller's wish and the node's cap.
-fn gas_limit<S: StateReader>(
-    site: &CallSite<'_, S>,
-    input: &CallInput,
-) -> Result<u64, EstimateError> {
+fn gas_limit(site: &CallSite<'_>, input: &CallInput) -> Result<u64, EstimateError> {
     let most = site.block.gas_limit.min(TX_GAS_LIMIT_CAP).min(site.gas_cap);
     let limit = input.gas.filter(|gas| *gas >= TRANSFER_GAS).unwrap_or(most).min(most);
     let Some(sender) = input.from else { return Ok(limit) };
@@ -149,10 +139,7 @@ fn gas_limit<S: StateReader>(
     Ok(affordable.map_or(limit, |gas| limit.min(gas.saturating_to())))
 }
 
-fn is_plain_transfer<S: StateReader>(
-    site: &CallSite<'_, S>,
-    input: &CallInput,
-) -> Result<bool, EstimateError> {
+fn is_plain_transfer(site: &CallSite<'_>, input: &CallInput) -> Result<bool, EstimateError> {
     let Some(to) = input.to else { return Ok(false) };
     if !input.data.is_empty() || !input.authorization_list.is_empty() {
         return Ok(false);
@@ -160,8 +147,8 @@ fn is_plain_transfer<S: StateReader>(
     Ok(account(site, to)?.code_hash == Account::default().code_hash)
 }
 
-fn account<S: StateReader>(
-    site: &CallSite<'_, S>,
+fn account(
+    site: &CallSite<'_>,
     address: alloy_primitives::Address,
 ) -> Result<Account, EstimateError> {
     let mut overlay = Overlay::new(site.state);

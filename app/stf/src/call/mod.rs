@@ -69,11 +69,11 @@ pub struct CallInput {
 
 /// Where a call runs.
 #[derive(Clone, Copy, Debug)]
-pub struct CallSite<'a, S> {
+pub struct CallSite<'a> {
     /// The chain's rules.
     pub params: &'a ChainParams,
     /// The state, which is not changed.
-    pub state: &'a S,
+    pub state: &'a dyn StateReader,
     /// What the call sees of its block; for `latest` that of the head itself.
     pub block: &'a BlockContext,
     /// Accounts to replace before the call.
@@ -186,20 +186,13 @@ const fn is_zero(price: Option<u128>) -> bool {
 /// # Errors
 /// [`CallError::Invalid`] when the input cannot be a transaction, [`CallError::Fault`] when the
 /// store cannot be read. A call that reverts or halts is a result.
-pub fn call<S: StateReader>(
-    site: &CallSite<'_, S>,
-    input: &CallInput,
-) -> Result<CallResult, CallError> {
+pub fn call(site: &CallSite<'_>, input: &CallInput) -> Result<CallResult, CallError> {
     let gas = input.gas.unwrap_or(site.gas_cap).min(site.gas_cap);
     run(site, input, gas)
 }
 
 /// Runs a call with exactly this gas.
-fn run<S: StateReader>(
-    site: &CallSite<'_, S>,
-    input: &CallInput,
-    gas: u64,
-) -> Result<CallResult, CallError> {
+fn run(site: &CallSite<'_>, input: &CallInput, gas: u64) -> Result<CallResult, CallError> {
     let mut overlay = Overlay::new(site.state);
     overrides::apply(site.overrides, &mut overlay)?;
     let account = overlay.account(input.sender())?.unwrap_or_default();
@@ -231,10 +224,10 @@ fn relaxed(params: &ChainParams, block: &BlockContext) -> (CfgEnv, BlockEnv) {
     (cfg, block.env(&rules))
 }
 
-fn refused<S>(
+fn refused(
     input: &CallInput,
     gas_limit: u64,
-    site: &CallSite<'_, S>,
+    site: &CallSite<'_>,
     reason: revm::context_interface::result::InvalidTransaction,
 ) -> InvalidTx {
     crate::invalid::Refusal {

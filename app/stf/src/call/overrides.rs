@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 
 use revm::handler::EthPrecompiles;
 
-use crate::{BlockContext, Fault, SpecId, StateReader, evm::Moves, overlay::Overlay};
+use crate::{BlockContext, Fault, SpecId, evm::Moves, overlay::Overlay};
 
 /// Accounts to replace, by address.
 pub type Overrides = BTreeMap<Address, AccountOverride>;
@@ -97,20 +97,17 @@ pub(super) fn moves(overrides: &Overrides, spec: SpecId) -> Result<Moves, Overri
 }
 
 /// Writes the overrides into an overlay.
-pub(super) fn apply<S: StateReader>(
-    overrides: &Overrides,
-    overlay: &mut Overlay<'_, S>,
-) -> Result<(), Fault> {
+pub(super) fn apply(overrides: &Overrides, overlay: &mut Overlay<'_>) -> Result<(), Fault> {
     for (address, change) in overrides {
         account(*address, change, overlay)?;
     }
     Ok(())
 }
 
-fn account<S: StateReader>(
+fn account(
     address: Address,
     change: &AccountOverride,
-    overlay: &mut Overlay<'_, S>,
+    overlay: &mut Overlay<'_>,
 ) -> Result<(), Fault> {
     let AccountOverride { balance, nonce, code, state, state_diff, move_precompile_to: _ } = change;
     if balance.is_none()

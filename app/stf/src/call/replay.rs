@@ -38,11 +38,11 @@ const SYSTEM_GAS: u64 = 30_000_000;
 
 /// A committed block and the state before it.
 #[derive(Clone, Copy, Debug)]
-pub struct Replay<'a, S> {
+pub struct Replay<'a> {
     /// The chain's rules.
     pub params: &'a ChainParams,
     /// The state after the block's parent.
-    pub state: &'a S,
+    pub state: &'a dyn StateReader,
     /// The block's header.
     pub header: &'a Header,
     /// Its Ethereum list.
@@ -51,7 +51,7 @@ pub struct Replay<'a, S> {
     pub receipts: &'a [EthReceipt],
 }
 
-impl<S: StateReader> Replay<'_, S> {
+impl Replay<'_> {
     /// The traces of all transactions, in order.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl<S: StateReader> Replay<'_, S> {
     }
 
     /// What happens before the first transaction: EIP-2935, and EIP-4788 where its contract is.
-    fn start(&self) -> Result<Overlay<'_, S>, Fault> {
+    fn start(&self) -> Result<Overlay<'_>, Fault> {
         let (cfg, block) = self.settings();
         let mut evm = evm::build(cfg, block, Overlay::new(self.state));
         if let Some(root) = self.header.parent_beacon_block_root {
@@ -130,10 +130,10 @@ impl<S: StateReader> Replay<'_, S> {
 
     fn traced<'o>(
         &'o self,
-        mut overlay: Overlay<'o, S>,
+        mut overlay: Overlay<'o>,
         index: usize,
         tracer: &mut Tracer<'_>,
-    ) -> Result<(GethTrace, Overlay<'o, S>), CallError> {
+    ) -> Result<(GethTrace, Overlay<'o>), CallError> {
         let (tx, receipt) = self.transaction(index)?;
         before(&mut overlay, tx)?;
         let (cfg, block) = self.settings();
@@ -154,10 +154,10 @@ impl<S: StateReader> Replay<'_, S> {
 
     fn untraced<'o>(
         &'o self,
-        mut overlay: Overlay<'o, S>,
+        mut overlay: Overlay<'o>,
         index: usize,
         limits: &Limits<'_>,
-    ) -> Result<Overlay<'o, S>, CallError> {
+    ) -> Result<Overlay<'o>, CallError> {
         if (limits.is_over)() {
             return Err(CallError::Stopped(Stopped::Time));
         }
@@ -180,7 +180,7 @@ impl<S: StateReader> Replay<'_, S> {
     /// Commits what a transaction did.
     fn after(
         &self,
-        overlay: &mut Overlay<'_, S>,
+        overlay: &mut Overlay<'_>,
         tx: &EthTx,
         receipt: &EthReceipt,
         done: ResultAndState,
@@ -216,7 +216,7 @@ fn traced(tx: &EthTx) -> Traced {
 }
 
 /// A bounce's native coin is the Gateway's before the call, which turns it into exits.
-fn before<S: StateReader>(overlay: &mut Overlay<'_, S>, tx: &EthTx) -> Result<(), Fault> {
+fn before(overlay: &mut Overlay<'_>, tx: &EthTx) -> Result<(), Fault> {
     match tx {
         EthTx::System(tx) if recipient(tx).is_none() => mint(overlay, GATEWAY, tx),
         EthTx::System(_) | EthTx::Signed(_) => Ok(()),
@@ -224,7 +224,7 @@ fn before<S: StateReader>(overlay: &mut Overlay<'_, S>, tx: &EthTx) -> Result<()
 }
 
 /// A credit's native coin is the recipient's after the call.
-fn credit<S: StateReader>(overlay: &mut Overlay<'_, S>, tx: &SystemTx) -> Result<(), Fault> {
+fn credit(overlay: &mut Overlay<'_>, tx: &SystemTx) -> Result<(), Fault> {
     recipient(tx).map_or(Ok(()), |to| mint(overlay, to, tx))
 }
 
@@ -232,11 +232,7 @@ fn recipient(tx: &SystemTx) -> Option<Address> {
     Gateway::creditCall::abi_decode(&tx.data).ok().map(|call| call.recipient)
 }
 
-fn mint<S: StateReader>(
-    overlay: &mut Overlay<'_, S>,
-    to: Address,
-    tx: &SystemTx,
-) -> Result<(), Fault> {
+fn mint(overlay: &mut Overlay<'_>, to: Address, tx: &SystemTx) -> Result<(), Fault> {
     if overlay.mint(to, tx.mint)? {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use super::{
     watch::{Kept, Limits, Watched},
 };
 use crate::{
-    Fault, StateReader,
+    Fault,
     evm::{self, Failure, Moves},
     overlay::Overlay,
 };
@@ -23,8 +23,8 @@ use crate::{
 /// # Errors
 /// As [`call`](super::call); [`CallError::Tracer`] when there is no such tracer, and
 /// [`CallError::Stopped`] at a limit.
-pub fn trace_call<S: StateReader>(
-    site: &CallSite<'_, S>,
+pub fn trace_call(
+    site: &CallSite<'_>,
     input: &CallInput,
     options: GethDebugTracingOptions,
     limits: Limits<'_>,
@@ -106,15 +106,15 @@ pub(super) struct Run {
     pub(super) context: Option<TransactionContext>,
 }
 
-type Done<'a, S> = (GethTrace, ResultAndState, Overlay<'a, S>);
+type Done<'a> = (GethTrace, ResultAndState, Overlay<'a>);
 
 impl Run {
     /// Runs and traces it. Its writes are returned, not committed.
-    pub(super) fn trace<'a, S: StateReader>(
+    pub(super) fn trace<'a>(
         self,
-        overlay: Overlay<'a, S>,
+        overlay: Overlay<'a>,
         tracer: &mut Tracer<'_>,
-    ) -> Result<Done<'a, S>, TraceError> {
+    ) -> Result<Done<'a>, TraceError> {
         let mut inspector =
             tracer.inspector.take().ok_or_else(|| Fault::new("trace with a tracer that failed"))?;
         inspector.fuse().map_err(|error| CallError::Tracer(error.to_string()))?;

@@ -19,38 +19,38 @@ use revm::{
 };
 
 use super::Precompiles;
-use crate::{StateReader, overlay::Overlay};
+use crate::overlay::Overlay;
 
 /// The context of a block over an overlay.
-pub(crate) type Ctx<'a, S> = MainnetContext<Overlay<'a, S>>;
+pub(crate) type Ctx<'a> = MainnetContext<Overlay<'a>>;
 
 /// revm for a block of this chain; `I` watches it.
 #[derive(Debug)]
-pub(crate) struct Evm<'a, S: StateReader, I = ()>(
-    revm::context::Evm<Ctx<'a, S>, I, Instructions<'a, S>, Precompiles, EthFrame<EthInterpreter>>,
+pub(crate) struct Evm<'a, I = ()>(
+    revm::context::Evm<Ctx<'a>, I, Instructions<'a>, Precompiles, EthFrame<EthInterpreter>>,
 );
 
-type Instructions<'a, S> = EthInstructions<EthInterpreter, Ctx<'a, S>>;
-type DbError<'a, S> = ContextDbError<Ctx<'a, S>>;
+type Instructions<'a> = EthInstructions<EthInterpreter, Ctx<'a>>;
+type DbError<'a> = ContextDbError<Ctx<'a>>;
 
-impl<'a, S: StateReader, I> Evm<'a, S, I> {
-    pub(super) fn new(ctx: Ctx<'a, S>, precompiles: Precompiles, inspector: I) -> Self {
+impl<'a, I> Evm<'a, I> {
+    pub(super) fn new(ctx: Ctx<'a>, precompiles: Precompiles, inspector: I) -> Self {
         let instructions = EthInstructions::new_mainnet_with_spec(ctx.cfg.spec);
         Self(revm::context::Evm::new_with_inspector(ctx, inspector, instructions, precompiles))
     }
 
     /// What the block has written so far.
-    pub(crate) const fn overlay(&mut self) -> &mut Overlay<'a, S> {
+    pub(crate) const fn overlay(&mut self) -> &mut Overlay<'a> {
         &mut self.0.ctx.journaled_state.database
     }
 
     /// What the block has written.
-    pub(crate) fn into_overlay(self) -> Overlay<'a, S> {
+    pub(crate) fn into_overlay(self) -> Overlay<'a> {
         self.0.ctx.journaled_state.database
     }
 
     /// What the block has written, and what watched.
-    pub(crate) fn into_parts(self) -> (Overlay<'a, S>, I) {
+    pub(crate) fn into_parts(self) -> (Overlay<'a>, I) {
         (self.0.ctx.journaled_state.database, self.0.inspector)
     }
 
@@ -63,7 +63,7 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
     /// code. revm sees only the other two.
     ///
     /// The checks that come before are revm's: where one of them fails, this is no collision.
-    fn collides(&mut self, inputs: &CreateInputs, depth: usize) -> Result<bool, DbError<'a, S>> {
+    fn collides(&mut self, inputs: &CreateInputs, depth: usize) -> Result<bool, DbError<'a>> {
         if depth as u64 > CALL_STACK_LIMIT {
             return Ok(false);
         }
@@ -77,7 +77,7 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
     }
 
     /// What a creation comes to that collides: the nonce is used up, and so will be the gas.
-    fn collision(&mut self, inputs: &CreateInputs) -> Result<FrameResult, DbError<'a, S>> {
+    fn collision(&mut self, inputs: &CreateInputs) -> Result<FrameResult, DbError<'a>> {
         let journal = self.0.ctx.journal_mut();
         let nonce = {
             let mut caller = journal.load_account_mut(inputs.caller())?;
@@ -99,9 +99,9 @@ impl<'a, S: StateReader, I> Evm<'a, S, I> {
     }
 }
 
-impl<'a, S: StateReader, I> EvmTr for Evm<'a, S, I> {
-    type Context = Ctx<'a, S>;
-    type Instructions = Instructions<'a, S>;
+impl<'a, I> EvmTr for Evm<'a, I> {
+    type Context = Ctx<'a>;
+    type Instructions = Instructions<'a>;
     type Precompiles = Precompiles;
     type Frame = EthFrame<EthInterpreter>;
 
@@ -125,7 +125,7 @@ impl<'a, S: StateReader, I> EvmTr for Evm<'a, S, I> {
     fn frame_init(
         &mut self,
         frame: FrameInit,
-    ) -> Result<FrameInitResult<'_, Self::Frame>, DbError<'a, S>> {
+    ) -> Result<FrameInitResult<'_, Self::Frame>, DbError<'a>> {
         if let FrameInput::Create(inputs) = &frame.frame_input
             && self.collides(inputs, frame.depth)?
         {
@@ -134,19 +134,19 @@ impl<'a, S: StateReader, I> EvmTr for Evm<'a, S, I> {
         self.0.frame_init(frame)
     }
 
-    fn frame_run(&mut self) -> Result<FrameInitOrResult<Self::Frame>, DbError<'a, S>> {
+    fn frame_run(&mut self) -> Result<FrameInitOrResult<Self::Frame>, DbError<'a>> {
         self.0.frame_run()
     }
 
     fn frame_return_result(
         &mut self,
         result: <Self::Frame as FrameTr>::FrameResult,
-    ) -> Result<Option<<Self::Frame as FrameTr>::FrameResult>, DbError<'a, S>> {
+    ) -> Result<Option<<Self::Frame as FrameTr>::FrameResult>, DbError<'a>> {
         self.0.frame_return_result(result)
     }
 }
 
-impl<'a, S: StateReader, I: Inspector<Ctx<'a, S>>> InspectorEvmTr for Evm<'a, S, I> {
+impl<'a, I: Inspector<Ctx<'a>>> InspectorEvmTr for Evm<'a, I> {
     type Inspector = I;
 
     fn all_inspector(

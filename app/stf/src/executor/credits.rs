@@ -12,9 +12,9 @@ use mooring_bridge::{
 use revm::context_interface::result::ResultAndState;
 
 use super::{BlockExecutor, Done};
-use crate::{Fault, StateReader, evm, tx::EthTx};
+use crate::{Fault, evm, tx::EthTx};
 
-impl<S: StateReader> BlockExecutor<'_, S> {
+impl BlockExecutor<'_> {
     /// Credits delivered leaves in order until the queue is empty or the budget is spent.
     pub(super) fn credit_leaves(&mut self) -> Result<(), Fault> {
         let Some(peg) = &self.params.peg else { return Ok(()) };

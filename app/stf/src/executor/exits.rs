@@ -5,9 +5,9 @@ use alloy_sol_types::SolEvent as _;
 use mooring_bridge::{Exit, ExitIndex, NATIVE, addresses::GATEWAY, contracts::gateway::Gateway};
 
 use super::BlockExecutor;
-use crate::{Fault, StateReader, overlay::Overlay};
+use crate::{Fault, overlay::Overlay};
 
-impl<S: StateReader> BlockExecutor<'_, S> {
+impl BlockExecutor<'_> {
     /// The exits in one transaction's logs. Only the Gateway's own logs count.
     pub(super) fn exits_in(&self, logs: &[Log]) -> Result<Vec<Exit>, Fault> {
         if self.params.peg.is_none() {
@@ -25,7 +25,7 @@ impl<S: StateReader> BlockExecutor<'_, S> {
                 self.burn_native(exit.amount)?;
             }
             self.peg(peg, |peg| peg.append_exit(&exit))?;
-            self.exits.push(exit);
+            self.lists.exits.push(exit);
         }
         Ok(())
     }
@@ -46,10 +46,7 @@ impl<S: StateReader> BlockExecutor<'_, S> {
 
 /// Takes the native coin of the exits in one transaction's logs from the Gateway, without keeping
 /// the exits.
-pub(crate) fn burn_native_exits<S: StateReader>(
-    overlay: &mut Overlay<'_, S>,
-    logs: &[Log],
-) -> Result<(), Fault> {
+pub(crate) fn burn_native_exits(overlay: &mut Overlay<'_>, logs: &[Log]) -> Result<(), Fault> {
     for log in logs.iter().filter(|log| is_exit(log)) {
         let exit = exit_of(log)?;
         if exit.asset == NATIVE {
@@ -59,7 +56,7 @@ pub(crate) fn burn_native_exits<S: StateReader>(
     Ok(())
 }
 
-fn burn<S: StateReader>(overlay: &mut Overlay<'_, S>, amount: U256) -> Result<(), Fault> {
+fn burn(overlay: &mut Overlay<'_>, amount: U256) -> Result<(), Fault> {
     if overlay.burn(GATEWAY, amount)? {
         return Ok(());
     }

@@ -23,7 +23,7 @@ use alloy_evm::{block::calc, eth::eip6110};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use mooring_trie::EMPTY_ROOT_HASH;
 
-use super::{BlockExecutor, HISTORY_GAS, Parent, seal};
+use super::{BlockExecutor, HISTORY_GAS, Lists, Parent, seal};
 use crate::{
     BlockContext, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx, SpecId, evm,
     genesis::Void,
@@ -90,9 +90,9 @@ pub enum ImportError {
 ///
 /// # Errors
 /// The block is not what execution by `params` gives, or the store cannot be read.
-pub fn import_block<S: BlockState>(
+pub fn import_block(
     params: &ChainParams,
-    state: &S,
+    state: &dyn BlockState,
     parent: &Header,
     block: ForeignBlock,
     deposit_contract: Address,
@@ -116,7 +116,7 @@ pub fn import_block<S: BlockState>(
         executor.pay(withdrawal.address, withdrawal.amount_wei())?;
     }
     let rules = executor.rules;
-    let executed = executor.close(|computed| Header {
+    let executed = executor.seal(&seal::no_exits(), |computed| Header {
         ommers_hash: calculate_ommers_root(&ommers),
         withdrawals_root: withdrawals.as_deref().map(calculate_withdrawals_root),
         base_fee_per_gas: rules.has(SpecId::LONDON).then(|| base_fee(parent)),
@@ -149,27 +149,12 @@ pub fn import_genesis(
             overlay.set_slot(address, slot, value)?;
         }
     }
-    let state = seal::commit_state(&overlay, EMPTY_ROOT_HASH, 0)?;
+    let state = seal::commit_state(&Void, &overlay, EMPTY_ROOT_HASH, 0)?;
     let header = Header { state_root: state.trie.root(), ..header };
-    let exits = seal::no_exits();
-    let hash = header.hash_slow();
-    Ok(ExecutedBlock {
-        app_hash: seal::app_hash(params, &header, hash, &exits),
-        header,
-        hash,
-        transactions: Vec::new(),
-        receipts: Vec::new(),
-        outcomes: Vec::new(),
-        changes: state.changes,
-        trie: state.trie,
-        gone: state.gone,
-        exits: Vec::new(),
-        exit_root: exits.root,
-        exit_count: exits.count,
-    })
+    Ok(seal::sealed(params, header, state, &seal::no_exits(), Lists::default()))
 }
 
-impl<S: BlockState> BlockExecutor<'_, S> {
+impl BlockExecutor<'_> {
     /// EIP-4788.
     fn record_beacon_root(&mut self, header: &Header) -> Result<(), Fault> {
         let Some(root) = header.parent_beacon_block_root else { return Ok(()) };
@@ -189,8 +174,9 @@ impl<S: BlockState> BlockExecutor<'_, S> {
             return Ok(());
         }
         let (root, number) = (self.parent.state_root, self.block.number);
-        let root = seal::commit_state(self.overlay(), root, number)?.trie.root();
-        if let Some(receipt) = self.receipts.last_mut() {
+        let state = self.state;
+        let root = seal::commit_state(state, self.overlay(), root, number)?.trie.root();
+        if let Some(receipt) = self.lists.receipts.last_mut() {
             receipt.post_state = Some(root);
         }
         Ok(())
@@ -202,7 +188,7 @@ impl<S: BlockState> BlockExecutor<'_, S> {
             return Ok(None);
         }
         let mut deposits = Vec::new();
-        let logs = self.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let logs = self.lists.receipts.iter().flat_map(|receipt| &receipt.logs);
         eip6110::accumulate_deposits_from_logs(deposit_contract, logs, &mut deposits)
             .map_err(|error| Fault::from_cause("read a deposit of the beacon chain", error))?;
         let withdrawals = self.predeploy(WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, Bytes::new())?;
@@ -229,31 +215,6 @@ impl<S: BlockState> BlockExecutor<'_, S> {
             self.pay(ommer.beneficiary, U256::from(reward))?;
         }
         self.pay(miner, U256::from(calc::block_reward(base, ommers.len())))
-    }
-
-    /// Commits to the state, under the header that `header` makes of the computed one.
-    fn close(self, header: impl FnOnce(Header) -> Header) -> Result<ExecutedBlock, Fault> {
-        let Self { params, parent, block, rules, evm, transactions, receipts, outcomes, .. } = self;
-        let state = seal::commit_state(&evm.into_overlay(), parent.state_root, block.number)?;
-        let root = state.trie.root();
-        let header =
-            header(seal::header(parent.hash, &block, &rules, root, &transactions, &receipts));
-        let exits = seal::no_exits();
-        let hash = header.hash_slow();
-        Ok(ExecutedBlock {
-            app_hash: seal::app_hash(params, &header, hash, &exits),
-            header,
-            hash,
-            transactions,
-            receipts,
-            outcomes,
-            changes: state.changes,
-            trie: state.trie,
-            gone: state.gone,
-            exits: Vec::new(),
-            exit_root: exits.root,
-            exit_count: exits.count,
-        })
     }
 }
 

@@ -19,8 +19,7 @@ use alloy_primitives::{B256, Bytes, U256};
 use mooring_bridge::{Exit, FederationMessage, Height, addresses::HISTORY, apphash::mix_hash};
 
 use crate::{
-    BlockInput, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx, Rules, SpecId,
-    StateReader, TxOutcome,
+    BlockInput, ChainParams, ExecError, ExecutedBlock, Fault, InvalidTx, Rules, SpecId, TxOutcome,
     evm::{self, BlockContext, Evm},
     fees,
     overlay::Overlay,
@@ -53,22 +52,29 @@ struct Ledger {
 
 /// Executes one block on the state after its parent. Nothing is written anywhere: the result of
 /// [`finish`](Self::finish) is, by the caller.
-pub struct BlockExecutor<'a, S: StateReader> {
+pub struct BlockExecutor<'a> {
     params: &'a ChainParams,
+    state: &'a dyn BlockState,
     parent: Parent,
     block: BlockContext,
     rules: Rules,
-    evm: Evm<'a, S>,
+    evm: Evm<'a>,
     stage: Stage,
-    transactions: Vec<EthTx>,
-    receipts: Vec<EthReceipt>,
-    outcomes: Vec<TxOutcome>,
+    lists: Lists,
     /// Gas of the whole Ethereum list so far.
     gas_used: u64,
     /// The part of it that somebody pays for.
     paid_gas: u64,
-    exits: Vec<Exit>,
     ledger: Ledger,
+}
+
+/// What a block comes to, beside its state.
+#[derive(Debug, Default)]
+pub(crate) struct Lists {
+    pub(crate) transactions: Vec<EthTx>,
+    pub(crate) receipts: Vec<EthReceipt>,
+    pub(crate) outcomes: Vec<TxOutcome>,
+    pub(crate) exits: Vec<Exit>,
 }
 
 /// What a block builds on.
@@ -82,12 +88,12 @@ pub struct Parent {
     pub state_root: B256,
 }
 
-impl<S: StateReader> std::fmt::Debug for BlockExecutor<'_, S> {
+impl std::fmt::Debug for BlockExecutor<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BlockExecutor")
             .field("block", &self.block)
             .field("stage", &self.stage)
-            .field("transactions", &self.transactions.len())
+            .field("transactions", &self.lists.transactions.len())
             .field("gas_used", &self.gas_used)
             .finish_non_exhaustive()
     }
@@ -108,14 +114,14 @@ pub fn block_context(params: &ChainParams, input: &BlockInput<'_>) -> BlockConte
     }
 }
 
-impl<'a, S: StateReader> BlockExecutor<'a, S> {
+impl<'a> BlockExecutor<'a> {
     /// Opens the block after `input.parent`, whose state is in `state`.
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn begin(
         params: &'a ChainParams,
-        state: &'a S,
+        state: &'a dyn BlockState,
         input: &BlockInput<'_>,
     ) -> Result<Self, Fault> {
         let parent = Parent {
@@ -133,7 +139,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
     /// [`record_parent`](Self::record_parent).
     pub fn open(
         params: &'a ChainParams,
-        state: &'a S,
+        state: &'a dyn BlockState,
         parent: Parent,
         block: BlockContext,
     ) -> Self {
@@ -141,17 +147,15 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
         let evm = evm::build(evm::cfg(params, &rules), block.env(&rules), Overlay::new(state));
         Self {
             params,
+            state,
             parent,
             block,
             rules,
             evm,
             stage: Stage::Federation,
-            transactions: Vec::new(),
-            receipts: Vec::new(),
-            outcomes: Vec::new(),
+            lists: Lists::default(),
             gas_used: 0,
             paid_gas: 0,
-            exits: Vec::new(),
             ledger: Ledger::default(),
         }
     }
@@ -198,7 +202,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
                 self.execute(tx)?
             }
         };
-        self.outcomes.push(outcome.clone());
+        self.lists.outcomes.push(outcome.clone());
         Ok(outcome)
     }
 
@@ -212,7 +216,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
 
     /// Lists a transaction of a decided block as skipped.
     pub fn skip(&mut self, reason: InvalidTx) {
-        self.outcomes.push(TxOutcome::Skipped(reason));
+        self.lists.outcomes.push(TxOutcome::Skipped(reason));
     }
 
     fn federation(&mut self, message: &FederationMessage) -> Result<TxOutcome, ExecError> {
@@ -236,7 +240,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
         self.credit_leaves()
     }
 
-    fn overlay(&mut self) -> &mut Overlay<'a, S> {
+    fn overlay(&mut self) -> &mut Overlay<'a> {
         self.evm.overlay()
     }
 
@@ -244,16 +248,16 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
     fn peg<T, E: From<Fault>>(
         &mut self,
         params: &PegParams,
-        step: impl FnOnce(&mut Peg<'_, BlockSlots<'_, 'a, S>>) -> Result<T, E>,
+        step: impl FnOnce(&mut Peg<'_, BlockSlots<'_, 'a>>) -> Result<T, E>,
     ) -> Result<T, E> {
         slots::with_peg(params, self.overlay(), step)
     }
 
     /// Appends a transaction of the Ethereum list with its receipt.
     fn list(&mut self, tx: EthTx, done: Done) -> usize {
-        let index = self.transactions.len();
+        let index = self.lists.transactions.len();
         self.gas_used = self.gas_used.saturating_add(done.gas_used);
-        self.receipts.push(EthReceipt {
+        self.lists.receipts.push(EthReceipt {
             tx_type: tx.tx_type(),
             success: done.success,
             post_state: None,
@@ -264,7 +268,7 @@ impl<'a, S: StateReader> BlockExecutor<'a, S> {
             effective_gas_price: tx.effective_gas_price(self.block.base_fee),
             contract_address: done.contract_address,
         });
-        self.transactions.push(tx);
+        self.lists.transactions.push(tx);
         index
     }
 }
@@ -308,9 +312,9 @@ pub enum BlockError {
 ///
 /// # Errors
 /// In [`Mode::Strict`] the first invalid transaction; in either mode a [`Fault`].
-pub fn execute_block<S: BlockState>(
+pub fn execute_block(
     params: &ChainParams,
-    state: &S,
+    state: &dyn BlockState,
     input: &BlockInput<'_>,
     txs: &[Bytes],
     mode: Mode,
@@ -322,9 +326,9 @@ pub fn execute_block<S: BlockState>(
 ///
 /// # Errors
 /// As [`execute_block`].
-pub fn execute_decoded<S: BlockState>(
+pub fn execute_decoded(
     params: &ChainParams,
-    state: &S,
+    state: &dyn BlockState,
     input: &BlockInput<'_>,
     txs: impl IntoIterator<Item = Result<ConsensusTx, InvalidTx>>,
     mode: Mode,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWALS};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, Bloom, U256};
 use mooring_bridge::{Height, apphash::AppState, exit};
 use mooring_trie::{Applied, NodeAt, StateTrie};
 
-use super::{BlockExecutor, Ledger};
+use super::{BlockExecutor, Ledger, Lists};
 use crate::{
     ChainParams, ChangeSet, ExecutedBlock, Fault, FeeRule, Rules, SpecId,
     evm::BlockContext,
@@ -18,7 +18,7 @@ use crate::{
     tx::{self, EthReceipt, EthTx},
 };
 
-impl<S: BlockState> BlockExecutor<'_, S> {
+impl BlockExecutor<'_> {
     /// Ends the block and computes what commits to it.
     ///
     /// # Errors
@@ -28,28 +28,24 @@ impl<S: BlockState> BlockExecutor<'_, S> {
         let burnt = self.pay_base_fees()?;
         self.end_peg(burnt)?;
         let exit_head = self.exit_head()?;
-        let Self {
-            params, parent, block, rules, evm, transactions, receipts, outcomes, exits, ..
-        } = self;
-        let state = commit_state(&evm.into_overlay(), parent.state_root, block.number)?;
-        let root = state.trie.root();
-        let header = header(parent.hash, &block, &rules, root, &transactions, &receipts);
-        let hash = header.hash_slow();
-        let app_hash = app_hash(params, &header, hash, &exit_head);
-        Ok(ExecutedBlock {
-            header,
-            hash,
-            transactions,
-            receipts,
-            outcomes,
-            changes: state.changes,
-            trie: state.trie,
-            gone: state.gone,
-            exits,
-            exit_root: exit_head.root,
-            exit_count: exit_head.count,
-            app_hash,
-        })
+        self.seal(&exit_head, |header| header)
+    }
+
+    /// Commits to the state, under the header that `amend` makes of the computed one.
+    pub(super) fn seal(
+        self,
+        exit_head: &ExitHead,
+        amend: impl FnOnce(Header) -> Header,
+    ) -> Result<ExecutedBlock, Fault> {
+        let Self { params, state, parent, block, rules, evm, lists, .. } = self;
+        let overlay = evm.into_overlay();
+        let (body, state) = rayon::join(
+            || BodyRoots::of(&lists.transactions, &lists.receipts),
+            || commit_state(state, &overlay, parent.state_root, block.number),
+        );
+        let state = state?;
+        let header = amend(header(parent.hash, &block, &rules, state.trie.root(), body));
+        Ok(sealed(params, header, state, exit_head, lists))
     }
 
     /// Pays the base fees of the block's transactions to its builder, or leaves them burnt. Wei
@@ -91,6 +87,33 @@ impl<S: BlockState> BlockExecutor<'_, S> {
     }
 }
 
+/// The block under this header.
+pub(crate) fn sealed(
+    params: &ChainParams,
+    header: Header,
+    state: CommittedState,
+    exit_head: &ExitHead,
+    lists: Lists,
+) -> ExecutedBlock {
+    let Lists { transactions, receipts, outcomes, exits } = lists;
+    let CommittedState { changes, trie, gone } = state;
+    let hash = header.hash_slow();
+    ExecutedBlock {
+        app_hash: app_hash(params, &header, hash, exit_head),
+        header,
+        hash,
+        transactions,
+        receipts,
+        outcomes,
+        changes,
+        trie,
+        gone,
+        exits,
+        exit_root: exit_head.root,
+        exit_count: exit_head.count,
+    }
+}
+
 /// The exit head of a chain without a peg.
 pub(crate) fn no_exits() -> ExitHead {
     ExitHead { count: 0, root: exit::Frontier::default().root() }
@@ -115,19 +138,19 @@ pub(crate) struct CommittedState {
 }
 
 /// Applies the overlay of the block at `height` to the tries.
-pub(crate) fn commit_state<S: BlockState>(
-    overlay: &Overlay<'_, S>,
+pub(crate) fn commit_state(
+    state: &dyn BlockState,
+    overlay: &Overlay<'_>,
     parent_root: B256,
     height: u64,
 ) -> Result<CommittedState, Fault> {
-    let state = overlay.reader();
     let parent = state.trie();
     if parent.root() != parent_root {
         return Err(Fault::new("execute a block on another state than its parent's"));
     }
     let mut changes = overlay.changes();
     let Applied { trie, storage_roots, gone } = parent
-        .apply(state, height, &changes.hashed())
+        .apply(&state, height, &changes.hashed())
         .map_err(|error| Fault::from_cause("apply a block to the state tries", error))?;
     for (address, change) in &mut changes.accounts {
         let key = alloy_primitives::keccak256(address);
@@ -138,14 +161,35 @@ pub(crate) fn commit_state<S: BlockState>(
     Ok(CommittedState { changes, trie, gone })
 }
 
+/// What a header says of the block's transactions and receipts.
+#[derive(Debug)]
+pub(crate) struct BodyRoots {
+    transactions_root: B256,
+    receipts_root: B256,
+    logs_bloom: Bloom,
+    gas_used: u64,
+    blob_gas_used: u64,
+}
+
+impl BodyRoots {
+    pub(crate) fn of(transactions: &[EthTx], receipts: &[EthReceipt]) -> Self {
+        Self {
+            transactions_root: tx::transactions_root(transactions),
+            receipts_root: tx::receipts_root(receipts),
+            logs_bloom: tx::block_bloom(receipts),
+            gas_used: receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
+            blob_gas_used: tx::blob_gas_used(transactions),
+        }
+    }
+}
+
 /// A real Ethereum header (design section 3), with the fields that the block's fork has.
 pub(crate) fn header(
     parent_hash: B256,
     block: &BlockContext,
     rules: &Rules,
     state_root: B256,
-    transactions: &[EthTx],
-    receipts: &[EthReceipt],
+    body: BodyRoots,
 ) -> Header {
     let since = |fork| rules.has(fork);
     Header {
@@ -153,18 +197,18 @@ pub(crate) fn header(
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
         beneficiary: block.beneficiary,
         state_root,
-        transactions_root: tx::transactions_root(transactions),
-        receipts_root: tx::receipts_root(receipts),
-        logs_bloom: tx::block_bloom(receipts),
+        transactions_root: body.transactions_root,
+        receipts_root: body.receipts_root,
+        logs_bloom: body.logs_bloom,
         difficulty: block.difficulty,
         number: block.number,
         gas_limit: block.gas_limit,
-        gas_used: receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
+        gas_used: body.gas_used,
         timestamp: block.timestamp,
         mix_hash: block.prev_randao,
         base_fee_per_gas: since(SpecId::LONDON).then_some(block.base_fee),
         withdrawals_root: since(SpecId::SHANGHAI).then_some(EMPTY_WITHDRAWALS),
-        blob_gas_used: since(SpecId::CANCUN).then(|| tx::blob_gas_used(transactions)),
+        blob_gas_used: since(SpecId::CANCUN).then_some(body.blob_gas_used),
         excess_blob_gas: since(SpecId::CANCUN).then_some(block.excess_blob_gas),
         parent_beacon_block_root: since(SpecId::CANCUN).then_some(B256::ZERO),
         requests_hash: since(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
@@ -173,12 +217,7 @@ pub(crate) fn header(
 }
 
 /// The application's hash after a block (spec 2.7).
-pub(crate) fn app_hash(
-    params: &ChainParams,
-    header: &Header,
-    header_hash: B256,
-    exits: &ExitHead,
-) -> B256 {
+fn app_hash(params: &ChainParams, header: &Header, header_hash: B256, exits: &ExitHead) -> B256 {
     AppState {
         chain_id: params.chain_id,
         height: Height::new(header.number),

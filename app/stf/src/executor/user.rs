@@ -11,7 +11,7 @@ use revm::{
 
 use super::{BlockExecutor, Done};
 use crate::{
-    BlockContext, ExecError, Fault, InvalidTx, StateReader, TxOutcome,
+    BlockContext, ExecError, Fault, InvalidTx, TxOutcome,
     evm::{self, Failure},
     fees,
     invalid::Refusal,
@@ -19,7 +19,7 @@ use crate::{
     tx::{self, EthTx},
 };
 
-impl<S: StateReader> BlockExecutor<'_, S> {
+impl BlockExecutor<'_> {
     /// Executes one signed transaction and commits it to the overlay.
     pub(super) fn execute(&mut self, tx: Recovered<TxEnvelope>) -> Result<TxOutcome, ExecError> {
         tx::takes(self.params, &tx)?;

@@ -4,9 +4,9 @@ use alloy_primitives::{Address, B256, U256};
 use revm::{Database, DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
 use super::{Account, Overlay, Word, analysed};
-use crate::{Fault, StateReader};
+use crate::Fault;
 
-impl<S: StateReader> Database for Overlay<'_, S> {
+impl Database for Overlay<'_> {
     type Error = Fault;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Fault> {
@@ -34,7 +34,7 @@ impl<S: StateReader> Database for Overlay<'_, S> {
 }
 
 /// The same for inspectors, which have no right to change what is kept.
-impl<S: StateReader> DatabaseRef for Overlay<'_, S> {
+impl DatabaseRef for Overlay<'_> {
     type Error = Fault;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, Fault> {

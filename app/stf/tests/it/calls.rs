@@ -16,11 +16,7 @@ use crate::world::{ETHER, World, alice, bob, deploying, token_init_code, withdra
 
 const STRANGER: Address = Address::repeat_byte(0x57);
 
-fn with_site<T>(
-    world: &World,
-    overrides: &Overrides,
-    run: impl FnOnce(&CallSite<'_, mooring_stf::testing::MemoryState>) -> T,
-) -> T {
+fn with_site<T>(world: &World, overrides: &Overrides, run: impl FnOnce(&CallSite<'_>) -> T) -> T {
     let block = BlockContext::of(&world.chain.head.header);
     run(&CallSite {
         params: &world.chain.params,

@@ -13,7 +13,7 @@ use mooring_stf::{
         AccountOverride, CallError, CallInput, CallSite, CallStatus, Limits, Overrides, Replay,
         Stopped, access_list, trace_call,
     },
-    testing::{MemoryState, wallet},
+    testing::wallet,
 };
 use serde_json::{Value, json};
 
@@ -40,11 +40,7 @@ fn input(to: Address) -> CallInput {
     CallInput { from: Some(alice()), to: Some(to), gas: Some(100_000), ..CallInput::default() }
 }
 
-fn with_site<T>(
-    world: &World,
-    overrides: &Overrides,
-    run: impl FnOnce(&CallSite<'_, MemoryState>) -> T,
-) -> T {
+fn with_site<T>(world: &World, overrides: &Overrides, run: impl FnOnce(&CallSite<'_>) -> T) -> T {
     let block = BlockContext::of(&world.chain.head.header);
     run(&CallSite {
         params: &world.chain.params,

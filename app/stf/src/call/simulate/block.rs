@@ -23,7 +23,6 @@ use crate::{
     executor::{self, seal},
     fees,
     overlay::Overlay,
-    state::BlockState,
     tx::{EthReceipt, EthTx},
 };
 
@@ -98,8 +97,8 @@ fn block_reward(rules: &Rules) -> U256 {
 }
 
 /// A block to execute.
-pub(super) struct Step<'a, S> {
-    pub(super) base: &'a Simulation<'a, S>,
+pub(super) struct Step<'a> {
+    pub(super) base: &'a Simulation<'a>,
     pub(super) input: &'a SimulateInput,
     pub(super) parent_hash: B256,
     pub(super) context: BlockContext,
@@ -116,13 +115,13 @@ struct Progress {
     calls: Vec<SimulatedCall>,
 }
 
-impl<S: BlockState> Step<'_, S> {
+impl Step<'_> {
     /// Executes the block and computes what commits to it.
     pub(super) fn run<'o>(
         &self,
-        overlay: Overlay<'o, S>,
+        overlay: Overlay<'o>,
         budget: &mut Budget<'_>,
-    ) -> Result<(SimulatedBlock, Overlay<'o, S>), SimulateError> {
+    ) -> Result<(SimulatedBlock, Overlay<'o>), SimulateError> {
         budget.spend_bytes(BLOCK_BYTES)?;
         let mut overlay = self.start(overlay)?;
         let rules = self.rules();
@@ -139,10 +138,10 @@ impl<S: BlockState> Step<'_, S> {
         }
         fees::pay(&mut overlay, self.context.beneficiary, block_reward(&rules))?;
         // Each block of a simulation is applied with those before it, to the state that it began on.
-        let base = overlay.reader();
+        let base = self.base.state;
         let applied = base
             .trie()
-            .apply(base, self.context.number, &overlay.changes().hashed())
+            .apply(&base, self.context.number, &overlay.changes().hashed())
             .map_err(|error| Fault::from_cause("apply a simulated block to the tries", error))?;
         let Progress { transactions, receipts, calls, .. } = done;
         let header = seal::header(
@@ -150,8 +149,7 @@ impl<S: BlockState> Step<'_, S> {
             &self.context,
             &rules,
             applied.trie.root(),
-            &transactions,
-            &receipts,
+            seal::BodyRoots::of(&transactions, &receipts),
         );
         let hash = header.hash_slow();
         Ok((SimulatedBlock { header, hash, transactions, receipts, calls }, overlay))
@@ -162,7 +160,7 @@ impl<S: BlockState> Step<'_, S> {
     }
 
     /// The overrides, and what Ethereum's rules do before the first transaction.
-    fn start<'o>(&self, mut overlay: Overlay<'o, S>) -> Result<Overlay<'o, S>, Fault> {
+    fn start<'o>(&self, mut overlay: Overlay<'o>) -> Result<Overlay<'o>, Fault> {
         if let Some(given) = self.plan.given {
             overrides::apply(&given.accounts, &mut overlay)?;
         }
@@ -209,12 +207,12 @@ impl<S: BlockState> Step<'_, S> {
 
     fn call<'o>(
         &self,
-        mut overlay: Overlay<'o, S>,
+        mut overlay: Overlay<'o>,
         call: &CallInput,
         moves: &Moves,
         done: &mut Progress,
         budget: &mut Budget<'_>,
-    ) -> Result<Overlay<'o, S>, SimulateError> {
+    ) -> Result<Overlay<'o>, SimulateError> {
         let gas = self.gas(call, done.gas_used, budget)?;
         let refuse = |reason| SimulateError::Refused { reason, gas };
         if self.base.params.blobs == BlobRule::Refused && !call.blob_hashes.is_empty() {
@@ -257,12 +255,12 @@ impl<S: BlockState> Step<'_, S> {
     /// Runs a call while the tracer watches.
     fn execute<'o, 'l>(
         &self,
-        overlay: Overlay<'o, S>,
+        overlay: Overlay<'o>,
         call: &CallInput,
         env: TxEnv,
         moves: &Moves,
         tracer: Watched<'l, LogTracer>,
-    ) -> (Result<ResultAndState, Failure>, Overlay<'o, S>, Watched<'l, LogTracer>) {
+    ) -> (Result<ResultAndState, Failure>, Overlay<'o>, Watched<'l, LogTracer>) {
         let (mut cfg, block) = self.settings();
         // As geth: who names a price pays it.
         cfg.disable_base_fee = !self.input.validation && call.names_no_price();
@@ -272,7 +270,7 @@ impl<S: BlockState> Step<'_, S> {
         (ran, overlay, tracer)
     }
 
-    fn site(&self) -> CallSite<'_, S> {
+    fn site(&self) -> CallSite<'_> {
         const NONE: &Overrides = &Overrides::new();
         CallSite {
             params: self.base.params,

@@ -47,11 +47,11 @@ pub struct SimulateBlock {
 
 /// Where a simulation begins.
 #[derive(Clone, Copy, Debug)]
-pub struct Simulation<'a, S> {
+pub struct Simulation<'a> {
     /// The chain's rules.
     pub params: &'a ChainParams,
     /// The state after the base block.
-    pub state: &'a S,
+    pub state: &'a dyn BlockState,
     /// The base block's header.
     pub header: &'a Header,
     /// Its hash.
@@ -152,8 +152,8 @@ pub enum SimulateError {
 ///
 /// # Errors
 /// Why there is no such chain of blocks. A call that reverts or halts is a result.
-pub fn simulate<S: BlockState>(
-    base: &Simulation<'_, S>,
+pub fn simulate(
+    base: &Simulation<'_>,
     input: &SimulateInput,
     limits: Limits<'_>,
 ) -> Result<Vec<SimulatedBlock>, SimulateError> {
