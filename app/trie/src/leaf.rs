@@ -20,6 +20,9 @@ pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
     /// Whether the change leaves no leaf behind, whatever there was.
     fn is_removal(change: &Self::Change) -> bool;
 
+    /// Whether what hangs below the leaf is made anew, even where it comes out as it was.
+    fn is_rewrite(change: &Self::Change) -> bool;
+
     /// The value after the change, `None` when the leaf goes.
     ///
     /// # Errors
@@ -56,6 +59,10 @@ impl Leaf for Word {
 
     fn is_removal(change: &Self) -> bool {
         change.is_zero()
+    }
+
+    fn is_rewrite(_: &Self) -> bool {
+        false
     }
 
     fn changed<R: NodeReader + Sync>(
@@ -133,6 +140,10 @@ impl Leaf for AccountLeaf {
 
     fn is_removal(change: &AccountChange) -> bool {
         change.account.is_none()
+    }
+
+    fn is_rewrite(change: &AccountChange) -> bool {
+        change.wiped
     }
 
     fn changed<R: NodeReader + Sync>(

@@ -82,7 +82,7 @@ fn below_leaf<L: Leaf, R: NodeReader + Sync>(
         Some(hit) => L::changed(Some(value), packed(&key), hit.change, context)?,
         None => Some(value.clone()),
     };
-    let is_same = now.as_ref() == Some(value);
+    let is_same = now.as_ref() == Some(value) && !hit.is_some_and(|hit| L::is_rewrite(hit.change));
     let mut leaves = inserted(context, smaller)?;
     leaves.extend(now.map(|now| (key, now)));
     leaves.extend(inserted(context, larger)?);

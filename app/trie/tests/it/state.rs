@@ -147,3 +147,23 @@ fn a_wrong_previous_storage_root_is_refused() {
     again.trie.changed_since(Some(1), |at, _| panic!("{at:?} changed"));
     assert!(again.gone.is_empty());
 }
+
+/// Wiping forgets the stored nodes, so the same words must be stored again.
+#[test]
+fn storage_that_is_wiped_and_written_again_stays_in_the_store() {
+    let account = Some(Account { nonce: 1, balance: U256::from(5), code_hash: KECCAK256_EMPTY });
+    let (address, slot) = (keccak256("address"), keccak256("slot"));
+    let storage = BTreeMap::from([(slot, U256::from(7))]);
+    let mut change = AccountChange { account, storage, wiped: true, storage_root: EMPTY_ROOT_HASH };
+    let mut nodes = MemoryNodes::default();
+    let first = StateTrie::default().apply(&nodes, 1, &[(address, change.clone())].into()).unwrap();
+    nodes.write(None, &first);
+    let whole = nodes.clone();
+
+    change.storage_root = first.storage_roots[&address];
+    let again = first.trie.apply(&nodes, 2, &[(address, change)].into()).unwrap();
+    nodes.write(Some(1), &again);
+    assert_eq!(again.trie.root(), first.trie.root());
+    assert_eq!(nodes, whole);
+    StateTrie::at(again.trie.root()).storage_proof(&nodes, address, slot).unwrap();
+}
