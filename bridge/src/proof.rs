@@ -10,9 +10,13 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable, Header as RlpHeader};
 use alloy_trie::{
     Nibbles, TrieAccount,
-    proof::{ProofVerificationError, verify_proof},
+    nodes::{RlpNode, TrieNode},
+    proof::{self, ProofVerificationError},
 };
 use thiserror::Error;
+
+/// Nibbles of a hashed key.
+const KEY_NIBBLES: usize = 64;
 
 /// What a reply claims, with the nodes to prove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +98,7 @@ pub fn verify_head(
 ) -> Result<ProvenHead, HeadProofError> {
     let header = read_header(block_hash, &proof.header)?;
     let account = alloy_rlp::encode(proof.account);
-    let key = Nibbles::unpack(keccak256(vault));
-    verify_proof(header.state_root, key, Some(account), &proof.account_nodes)
+    verify(header.state_root, keccak256(vault), Some(account), &proof.account_nodes)
         .map_err(|source| HeadProofError::Account(Box::new(source)))?;
     let storage_root = proof.account.storage_root;
     verify_slot(storage_root, HEAD_COUNT_SLOT, &proof.count)?;
@@ -115,8 +118,49 @@ pub fn verify_head(
 fn verify_slot(root: B256, slot: B256, proof: &SlotProof) -> Result<(), HeadProofError> {
     // A zero is not stored: its proof is one of absence.
     let value = (!proof.value.is_zero()).then(|| alloy_rlp::encode(proof.value));
-    verify_proof(root, Nibbles::unpack(keccak256(slot)), value, &proof.nodes)
+    verify(root, keccak256(slot), value, &proof.nodes)
         .map_err(|source| HeadProofError::Storage { slot, source: Box::new(source) })
+}
+
+/// Checks that a trie holds this value under a hashed key, `None` for nothing.
+fn verify(
+    root: B256,
+    key: B256,
+    value: Option<Vec<u8>>,
+    nodes: &[Bytes],
+) -> Result<(), ProofVerificationError> {
+    let mut depth: usize = 0;
+    for node in nodes {
+        depth = depth.saturating_add(nibbles(&TrieNode::decode(&mut node.as_ref())?)?);
+    }
+    // The verifier panics on a path that is longer than a key.
+    if depth > KEY_NIBBLES {
+        return Err(alloy_rlp::Error::Custom("path is longer than a key").into());
+    }
+    proof::verify_proof(root, Nibbles::unpack(key), value, nodes)
+}
+
+/// How many nibbles of a key a node takes at most, with the nodes inside it.
+fn nibbles(node: &TrieNode) -> alloy_rlp::Result<usize> {
+    let inner = |child: &RlpNode| match child.is_hash() {
+        true => Ok(0),
+        false => nibbles(&TrieNode::decode(&mut child.as_slice())?),
+    };
+    match node {
+        TrieNode::EmptyRoot => Ok(0),
+        TrieNode::Leaf(leaf) => Ok(leaf.key.len()),
+        TrieNode::Extension(extension) => {
+            Ok(inner(&extension.child)?.saturating_add(extension.key.len()))
+        }
+        TrieNode::Branch(branch) => {
+            let deepest = branch
+                .stack
+                .iter()
+                .map(inner)
+                .try_fold(0, |most, depth| depth.map(|depth: usize| depth.max(most)))?;
+            Ok(deepest.saturating_add(1))
+        }
+    }
 }
 
 /// The fields of a header that a proof needs.

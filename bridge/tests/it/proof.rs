@@ -3,7 +3,9 @@
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{
-    EMPTY_ROOT_HASH, HashBuilder, KECCAK_EMPTY, Nibbles, TrieAccount, proof::ProofRetainer,
+    EMPTY_ROOT_HASH, HashBuilder, KECCAK_EMPTY, Nibbles, TrieAccount,
+    nodes::{ExtensionNode, LeafNode, RlpNode},
+    proof::ProofRetainer,
 };
 use mooring_bridge::{
     Count,
@@ -147,4 +149,19 @@ fn bytes_that_are_no_header_are_refused_even_with_the_right_hash() {
         let result = verify_head(keccak256(bytes), vault(), &proof);
         assert!(matches!(result, Err(HeadProofError::Header(_))), "{bytes:?}");
     }
+}
+
+/// A peer could make up a trie that is deeper than any key, were the root not checked first.
+#[test]
+fn a_path_that_is_longer_than_a_key_is_refused() {
+    let path = Nibbles::from_nibbles([0; 40]);
+    let leaf = alloy_rlp::encode(LeafNode::new(path, vec![1]));
+    assert!(leaf.len() < 32, "it is inside its parent");
+    let top = alloy_rlp::encode(ExtensionNode::new(path, RlpNode::from_rlp(&leaf)));
+    let (_, mut proof) = proof(U256::from(42), ACC.into());
+    proof.header =
+        alloy_rlp::encode(Header { state_root: keccak256(&top), ..Default::default() }).into();
+    proof.account_nodes = vec![top.into()];
+    let result = verify_head(keccak256(&proof.header), vault(), &proof);
+    assert!(matches!(result, Err(HeadProofError::Account(_))), "{result:?}");
 }
