@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 EEST_DIR ?= ../shared/fixtures/eest-state-tests.tar.xz
 DENY := $(HOME)/.cache/mooring/tools/bin/cargo-deny
 
-.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc durability lint fmt bench artifacts vectors
+.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc durability fuzz lint fmt bench artifacts vectors
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,17 +46,23 @@ conformance: setup ## The official EVM tests (EEST_DIR: directory or archive, FI
 durability: build ## Power cuts, broken disks and flipped bytes, twenty times what `make test` runs
 	MOORING_SEEDS=20000 $(CARGO) test --locked --workspace --test it -- --nocapture store:: flips:: process::
 
+fuzz: setup ## Hostile bytes to decoders, JSON-RPC and tries (TARGET: one of them; FUZZ_SECONDS: each, 60 if not told)
+	./scripts/fuzz.sh $(TARGET)
+
 lint: setup $(DENY) ## Formatting, clippy, docs, bans, licences, sources
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	$(DENY) --offline --log-level error check bans licenses sources
+	$(DENY) --offline --log-level error --manifest-path fuzz/Cargo.toml --config deny.toml check bans licenses sources
 
 $(DENY):
 	cargo install --quiet --locked --root $(HOME)/.cache/mooring/tools cargo-deny@$(DENY_VERSION)
 
 fmt: setup ## Format Rust and Solidity
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	cd bridge/contracts && forge fmt
 
 conformance-rpc: setup ## Ethereum's own JSON-RPC tests; RPC_COMPAT names them, a directory or a .tar.gz

@@ -24,6 +24,8 @@ pub mod config;
 mod context;
 mod engine;
 pub mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 pub mod guard;
 mod handshake;
 mod host;

@@ -19,21 +19,27 @@ const FULL_BYTES: usize = 64 * 1024;
 /// Most transactions in a batch: as many as the smallest real ones fill it with.
 const MAX_COUNT: usize = 1_024;
 /// The longest batch: the largest transaction alone.
-pub(super) const MAX_BATCH_BYTES: usize = 1 + LEN + MAX_TX_BYTES;
+pub const MAX_BATCH_BYTES: usize = 1 + LEN + MAX_TX_BYTES;
 
 /// Why bytes are no batch. Nobody who follows the protocol sends such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BatchError {
+pub enum BatchError {
+    /// More bytes than [`MAX_BATCH_BYTES`].
     #[error("batch of {0} bytes, limit {MAX_BATCH_BYTES}")]
     TooLong(usize),
+    /// The first byte is missing, or of a version that this program does not know.
     #[error("batch version {0:?}, expected {VERSION}")]
     Version(Option<u8>),
+    /// Nothing follows the version.
     #[error("batch without a transaction")]
     Empty,
+    /// More transactions than a batch may hold.
     #[error("batch of more than {MAX_COUNT} transactions")]
     TooMany,
+    /// A transaction that says it is longer than one may be.
     #[error("transaction of {0} bytes in a batch, limit {MAX_TX_BYTES}")]
     TooLarge(usize),
+    /// The bytes end before a transaction that was announced.
     #[error("batch ends inside a transaction")]
     Truncated,
 }
@@ -42,7 +48,7 @@ pub(super) enum BatchError {
 ///
 /// # Errors
 /// The bytes are no batch.
-pub(super) fn decode(mut bytes: Bytes) -> Result<Vec<Bytes>, BatchError> {
+pub fn decode(mut bytes: Bytes) -> Result<Vec<Bytes>, BatchError> {
     if bytes.len() > MAX_BATCH_BYTES {
         return Err(BatchError::TooLong(bytes.len()));
     }
@@ -69,26 +75,27 @@ pub(super) fn decode(mut bytes: Bytes) -> Result<Vec<Bytes>, BatchError> {
 
 /// A batch being filled.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub struct Batch {
     bytes: Vec<u8>,
     count: usize,
 }
 
 impl Batch {
     /// A batch of one.
-    pub(super) fn single(raw: &[u8]) -> Vec<u8> {
+    pub fn single(raw: &[u8]) -> Vec<u8> {
         let mut batch = Self::default();
         batch.append(raw);
         batch.bytes
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether nothing is here.
+    pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Adds a transaction of at most [`MAX_TX_BYTES`]. When it does not fit beside what is here,
     /// that is returned, ready to be sent.
-    pub(super) fn push(&mut self, raw: &[u8]) -> Option<Vec<u8>> {
+    pub fn push(&mut self, raw: &[u8]) -> Option<Vec<u8>> {
         let length = self.bytes.len().saturating_add(LEN).saturating_add(raw.len());
         let full = (length > FULL_BYTES || self.count == MAX_COUNT).then(|| self.take()).flatten();
         self.append(raw);
@@ -96,7 +103,7 @@ impl Batch {
     }
 
     /// What is here; `None` when that is nothing.
-    pub(super) fn take(&mut self) -> Option<Vec<u8>> {
+    pub fn take(&mut self) -> Option<Vec<u8>> {
         let Self { bytes, count } = std::mem::take(self);
         (count > 0).then_some(bytes)
     }

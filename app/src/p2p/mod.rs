@@ -7,7 +7,7 @@
 //! its sender is scored down for bytes that could never be valid. What stays in the pool is
 //! published anew from time to time, so that a peer that joins late gets it too.
 
-mod batch;
+pub mod batch;
 mod config;
 mod peers;
 mod swarm;

@@ -20,6 +20,8 @@ mod consensus;
 mod error;
 mod flush;
 mod flusher;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod history;
 mod hot;
 mod keys;
