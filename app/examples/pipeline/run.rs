@@ -72,6 +72,7 @@ impl TxSource for Senders {
 /// the store is not closed, and the last blocks are not in the tables.
 pub(crate) fn run(dir: &Path, is_large: bool, is_cold: bool, size: u64, timed: u64) -> Result<()> {
     let store = world::open(dir, world::options(is_large))?;
+    store.wait_until_read_ahead();
     let genesis = Arc::new(world::genesis());
     let params = Arc::new(ChainParams::from_genesis(&genesis));
     let proposer = genesis.setup().validators[0].consensus_pubkey.address();

@@ -136,8 +136,9 @@ pub(super) fn flush(
     let (height, floor) = (job.height(), job.new_floor());
     shared.update(|mut chain| {
         let snapshot = shared.db.snapshot();
-        chain.base = Arc::new(Base { snapshot, height, floor });
         if let Some(last) = job.layers.last() {
+            let trie = last.trie.clone();
+            chain.base = Arc::new(Base { snapshot, height, floor, trie });
             chain.base_tip = last.tip.clone();
         }
         chain.layers.retain(|layer| layer.number() > height);

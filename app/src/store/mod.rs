@@ -13,6 +13,7 @@
 //!
 //! Must not know about consensus engines beyond the byte records of [`mooring_abci::ConsensusStore`].
 
+mod ahead;
 mod block;
 mod chain;
 mod changes;
@@ -43,6 +44,7 @@ use alloy_primitives::B256;
 use mooring_rocks::{Batch, Db, Memory, OpenError, Snapshot, Sync};
 use mooring_stf::{ExecutedBlock, Fault};
 
+use ahead::ReadAhead;
 use chain::Chain;
 use flush::Job;
 use flusher::{Flusher, Signals};
@@ -70,8 +72,9 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    /// Ended, and waited for, before the database closes.
+    /// Ended, and waited for, before the database closes; so is the next.
     _flusher: Flusher,
+    ahead: ReadAhead,
 }
 
 /// Which heights' states a store can tell.
@@ -145,7 +148,16 @@ impl Store {
         });
         let flusher = Flusher::start(Arc::clone(&shared)).map_err(|e| broken(Box::new(e)))?;
         shared.signals.call();
-        Ok(Self(Arc::new(Inner { shared, _flusher: flusher })))
+        let latest = shared.read(|chain| chain.latest.clone());
+        let ahead = ReadAhead::start(latest, options.trie_cache / 2);
+        let ahead = ahead.map_err(|e| broken(Box::new(e)))?;
+        Ok(Self(Arc::new(Inner { shared, _flusher: flusher, ahead })))
+    }
+
+    /// Waits until the part of the trie that fits is in memory. Opening only begins to read it;
+    /// blocks need not wait for it, but the first are slower without.
+    pub fn wait_until_read_ahead(&self) {
+        self.0.ahead.wait();
     }
 
     /// The chain up to its newest block.
@@ -191,6 +203,9 @@ impl Store {
         let mut next = shared.read(Chain::clone);
         if layer.tip.header.parent_hash != next.latest.hash() {
             return Err(Fault::new("commit a block that is not the tip's child"));
+        }
+        if let Some(read) = self.0.ahead.take() {
+            layer.trie = layer.trie.joined(&read);
         }
         shared.trim(&mut layer, next.base.height);
         let layer = Arc::new(layer);

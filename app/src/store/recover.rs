@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use mooring_rocks::{Db, Snapshot, Sync};
 use mooring_stf::{BlockState as _, ExecutedBlock, Fault};
+use mooring_trie::StateTrie;
 
 use super::block::{Layer, Tip};
 use super::chain::Chain;
@@ -24,10 +25,9 @@ pub(super) fn chain(
     if tip_height(&db.snapshot())?.is_none() {
         write_genesis(db, identity, Layer::genesis(genesis()?)?)?;
     }
-    let base = base(db)?;
+    let (base, base_tip) = base(db)?;
     let tip = tip_height(&base.snapshot)?.ok_or_else(|| Fault::new("read back the tip"))?;
     flush::forget_changes(db, base.floor)?;
-    let base_tip = stored_tip(&base.snapshot, base.height)?;
     let empty = Chain::new(Arc::new(base), base_tip, Vec::new(), tip, hot);
     (empty.base.height + 1..=tip).try_fold(empty, |mut chain, height| {
         let layer = layer(&chain.latest, height)?;
@@ -79,19 +79,22 @@ fn write_genesis(db: &Arc<Db>, identity: B256, layer: Layer) -> Result<(), Fault
     let mut batch = write::batch(&layer);
     batch.put(keys::META, keys::META_SCHEMA, record::seal(&keys::SCHEMA.to_be_bytes()));
     batch.put(keys::META, keys::META_CHAIN, record::seal(identity.as_slice()));
-    let base = Arc::new(Base { snapshot: db.snapshot(), height: 0, floor: 0 });
+    let base =
+        Arc::new(Base { snapshot: db.snapshot(), height: 0, floor: 0, trie: StateTrie::default() });
     Job { base, since: None, layers: vec![Arc::new(layer)], floor: 0 }.run(db)?;
     db.write(batch, Sync::Yes).map_err(|e| Fault::from_cause("write block zero", e))
 }
 
-fn base(db: &Arc<Db>) -> Result<Base, Fault> {
+fn base(db: &Arc<Db>) -> Result<(Base, Tip), Fault> {
     let snapshot = db.snapshot();
     let height = |key, what: &str| {
         let height = view::read(&snapshot, keys::TABLES, key, record::height)?;
         height.ok_or_else(|| Fault::new(format!("read the {what} of the tables")))
     };
     let (height, floor) = (height(keys::FLUSHED, "height")?, height(keys::FLOOR, "floor")?);
-    Ok(Base { snapshot, height, floor })
+    let tip = stored_tip(&snapshot, height)?;
+    let trie = StateTrie::at(tip.header.state_root);
+    Ok((Base { snapshot, height, floor, trie }, tip))
 }
 
 fn stored_tip(base: &Snapshot, height: u64) -> Result<Tip, Fault> {

@@ -21,6 +21,8 @@ pub(super) struct Base {
     pub(super) height: u64,
     /// The lowest height whose state they can still tell.
     pub(super) floor: u64,
+    /// Their trie.
+    pub(super) trie: StateTrie,
 }
 
 /// A consistent, read-only view of the chain up to one block: its state, and all blocks below.
@@ -177,14 +179,31 @@ impl NodeReader for View {
 
 impl BlockState for View {
     fn trie(&self) -> StateTrie {
-        match self.0.layers.last() {
-            Some(layer) => layer.trie.clone(),
-            None => StateTrie::at(self.header().state_root),
-        }
+        let held = self.held_trie().cloned();
+        held.unwrap_or_else(|| StateTrie::at(self.header().state_root))
     }
 }
 
 impl View {
+    /// The account as far as the trie in memory tells.
+    fn known_account(&self, address: Address) -> Option<Option<AccountRecord>> {
+        let known = self.held_trie()?.known_account(keccak256(address))?;
+        Some(known.map(record::of_value))
+    }
+
+    /// The word as far as the trie in memory tells.
+    fn known_word(&self, address: Address, slot: U256) -> Option<U256> {
+        self.held_trie()?.known_word(keccak256(address), keys::hashed(slot))
+    }
+
+    /// The view's trie, where some of it is in memory.
+    fn held_trie(&self) -> Option<&StateTrie> {
+        match self.0.layers.last() {
+            Some(layer) => Some(&layer.trie),
+            None => (self.number() == self.0.base.height).then_some(&self.0.base.trie),
+        }
+    }
+
     /// The account in the tables, as it was at the view's height.
     fn stored_account(&self, address: Address) -> Result<Option<AccountRecord>, Fault> {
         let key = keccak256(address);
@@ -215,8 +234,12 @@ impl StateReader for View {
         if let Some(account) = self.0.hot.account(address, self.number()) {
             return Ok(account);
         }
-        let account = match self.layers().find_map(|layer| layer.account(address)) {
-            Some(account) => account.cloned(),
+        let in_layers = || {
+            let found = self.layers().find_map(|layer| layer.account(address));
+            found.map(Option::<&AccountRecord>::cloned)
+        };
+        let account = match self.known_account(address).or_else(in_layers) {
+            Some(account) => account,
             None => self.stored_account(address)?,
         };
         if self.0.is_head {
@@ -229,7 +252,8 @@ impl StateReader for View {
         if let Some(word) = self.0.hot.slot(address, slot, self.number()) {
             return Ok(word);
         }
-        let word = match self.layers().find_map(|layer| layer.slot(address, slot)) {
+        let in_layers = || self.layers().find_map(|layer| layer.slot(address, slot));
+        let word = match self.known_word(address, slot).or_else(in_layers) {
             Some(word) => word,
             None => self.stored_word(address, slot)?,
         };

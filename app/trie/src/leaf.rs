@@ -1,8 +1,9 @@
 //! What leaves hold: accounts, each with its storage trie, and words of storage.
 
 use crate::{
-    EMPTY_ROOT_HASH, NodeReader, StateError, TrieAccount,
+    EMPTY_ROOT_HASH, NodeReader, StateError, TrieAccount, TrieError,
     context::{Context, Failure},
+    known::{self, Ahead},
     node::Child,
     state::{Account, AccountChange, NodeAt},
     update::{self, Change, Outcome},
@@ -49,6 +50,21 @@ pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
 
     /// The same value with less of what hangs below it in memory; `None` where nothing is let go.
     fn pruned(&self, limit: Limit) -> Option<Self>;
+
+    /// The same value with so many levels of what hangs below it in memory; `None` where that
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// A node cannot be read.
+    fn deepened<R: NodeReader + Sync>(
+        &self,
+        ahead: &Ahead<'_, R>,
+        key: B256,
+        levels: usize,
+    ) -> Result<Option<Self>, TrieError<R::Error>>;
+
+    /// The same value with what `other` has in memory below it; `None` where that is nothing new.
+    fn joined(&self, other: &Self) -> Option<Self>;
 }
 
 /// A word of storage; never zero.
@@ -91,6 +107,19 @@ impl Leaf for Word {
     fn pruned(&self, _: Limit) -> Option<Self> {
         None
     }
+
+    fn deepened<R: NodeReader + Sync>(
+        &self,
+        _: &Ahead<'_, R>,
+        _: B256,
+        _: usize,
+    ) -> Result<Option<Self>, TrieError<R::Error>> {
+        Ok(None)
+    }
+
+    fn joined(&self, _: &Self) -> Option<Self> {
+        None
+    }
 }
 
 /// An account with its storage trie.
@@ -102,6 +131,12 @@ pub(crate) struct AccountLeaf {
 }
 
 impl AccountLeaf {
+    /// The leaf's value.
+    pub(crate) fn value(&self) -> TrieAccount {
+        let Account { nonce, balance, code_hash } = self.account;
+        TrieAccount::new(nonce, balance, self.storage_root(), code_hash)
+    }
+
     pub(crate) fn storage_root(&self) -> B256 {
         match &self.storage {
             None => EMPTY_ROOT_HASH,
@@ -173,8 +208,7 @@ impl Leaf for AccountLeaf {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let Account { nonce, balance, code_hash } = self.account;
-        alloy_rlp::encode(TrieAccount::new(nonce, balance, self.storage_root(), code_hash))
+        alloy_rlp::encode(self.value())
     }
 
     fn decode(mut value: &[u8]) -> Result<Self, &'static str> {
@@ -204,6 +238,22 @@ impl Leaf for AccountLeaf {
 
     fn pruned(&self, limit: Limit) -> Option<Self> {
         let root = walk::pruned(self.storage.as_ref()?, limit)?;
+        Some(Self { account: self.account, storage: Some(root) })
+    }
+
+    fn deepened<R: NodeReader + Sync>(
+        &self,
+        ahead: &Ahead<'_, R>,
+        key: B256,
+        levels: usize,
+    ) -> Result<Option<Self>, TrieError<R::Error>> {
+        let Some(root) = &self.storage else { return Ok(None) };
+        let root = ahead.deepened(Some(key), root, Nibbles::new(), levels)?;
+        Ok(root.map(|root| Self { account: self.account, storage: Some(root) }))
+    }
+
+    fn joined(&self, other: &Self) -> Option<Self> {
+        let root = known::joined(self.storage.as_ref()?, other.storage.as_ref()?)?;
         Some(Self { account: self.account, storage: Some(root) })
     }
 }

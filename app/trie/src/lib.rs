@@ -16,10 +16,11 @@
 //!   A corrupt store gives a typed error, never a wrong root.
 //!
 //! The crate does no I/O: nodes come in through [`NodeReader`]; [`StateTrie::changed_since`] gives
-//! what a store lacks. [`StateTrie::pruned`] bounds the memory.
+//! what a store lacks. [`StateTrie::pruned`] bounds the memory, [`StateTrie::read_ahead`] fills it.
 
 mod context;
 mod error;
+mod known;
 mod leaf;
 mod node;
 mod proof;

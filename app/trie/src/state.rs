@@ -1,8 +1,9 @@
 //! The whole state: the account trie and the storage tries below it.
 
 use crate::{
-    EMPTY_ROOT_HASH, NodeReader, StateError, TrieError,
+    EMPTY_ROOT_HASH, NodeReader, StateError, TrieAccount, TrieError,
     context::{Context, Findings},
+    known::{self, Ahead, Known},
     leaf::{self, AccountLeaf},
     node::Child,
     proof::proof,
@@ -132,6 +133,62 @@ impl StateTrie {
         let root = self.root.as_ref();
         let pruned = root.and_then(|root| walk::pruned(root, Limit { stored, used }));
         Self { root: pruned.or_else(|| self.root.clone()) }
+    }
+
+    /// The same version with more of it in memory: level by level, the nodes that fit into
+    /// `budget` bytes besides those that are there. They come from `reader`, which holds those of
+    /// this version, and count as used at `height`.
+    ///
+    /// # Errors
+    /// A node cannot be read.
+    pub fn read_ahead<R: NodeReader + Sync>(
+        &self,
+        reader: &R,
+        height: u64,
+        budget: usize,
+    ) -> Result<Self, TrieError<R::Error>> {
+        let ahead = Ahead::new(reader, height, budget);
+        let mut trie = self.clone();
+        for levels in 1.. {
+            let Some(root) = trie.root.as_ref().filter(|_| ahead.goes_on()) else { break };
+            if let Some(root) = ahead.deepened(None, root, Nibbles::new(), levels)? {
+                trie.root = Some(root);
+            }
+        }
+        Ok(trie)
+    }
+
+    /// The same version with those of its nodes in memory too that `other` has in memory.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let roots = self.root.as_ref().zip(other.root.as_ref());
+        let joined = roots.and_then(|(mine, theirs)| known::joined(mine, theirs));
+        Self { root: joined.or_else(|| self.root.clone()) }
+    }
+
+    /// The account by hashed address, as far as memory tells: outer `None` where a node on the
+    /// way to it is not in memory.
+    pub fn known_account(&self, address: B256) -> Option<Option<TrieAccount>> {
+        match known::known(self.root.as_ref(), address) {
+            Known::Unknown => None,
+            Known::Absent => Some(None),
+            Known::Present(account) => Some(Some(account.value())),
+        }
+    }
+
+    /// The word by hashed address and hashed slot, zero where it is absent, as far as memory
+    /// tells.
+    pub fn known_word(&self, address: B256, slot: B256) -> Option<U256> {
+        let account = match known::known(self.root.as_ref(), address) {
+            Known::Unknown => return None,
+            Known::Absent => return Some(U256::ZERO),
+            Known::Present(account) => account,
+        };
+        match known::known(account.storage.as_ref(), slot) {
+            Known::Unknown => None,
+            Known::Absent => Some(U256::ZERO),
+            Known::Present(word) => Some(*word),
+        }
     }
 
     /// The proof of an account, by hashed address: the nodes from the state root to it.

@@ -16,11 +16,20 @@ enum Memory {
     Recent(u64),
     /// Its root only.
     Nothing,
+    /// As much more as fits into so many bytes.
+    Ahead(usize),
+    /// What an earlier version has.
+    Joined,
 }
 
 fn block() -> impl Strategy<Value = (Words, bool, Memory)> {
-    let memory =
-        prop_oneof![Just(Memory::All), (0u64..3).prop_map(Memory::Recent), Just(Memory::Nothing)];
+    let memory = prop_oneof![
+        Just(Memory::All),
+        (0u64..3).prop_map(Memory::Recent),
+        Just(Memory::Nothing),
+        (0usize..20_000).prop_map(Memory::Ahead),
+        Just(Memory::Joined),
+    ];
     let writes = prop::collection::btree_map(key(), word(), 0..24);
     (writes, prop::bool::weighted(0.05), memory)
 }
@@ -34,6 +43,8 @@ struct Life {
     height: u64,
     stored: Option<u64>,
     gone: Vec<mooring_trie::NodeAt>,
+    /// The version before, with more of it in memory.
+    earlier: StateTrie,
 }
 
 impl Life {
@@ -45,6 +56,7 @@ impl Life {
             height: 0,
             stored: None,
             gone: Vec::new(),
+            earlier: StateTrie::default(),
         }
     }
 
@@ -57,7 +69,7 @@ impl Life {
         }
         follow(&mut self.words, block);
         self.gone.extend(applied.gone.iter().copied());
-        self.trie = applied.trie;
+        self.earlier = core::mem::replace(&mut self.trie, applied.trie);
         assert_eq!(self.trie.root(), state_root(&self.words));
         assert_eq!(applied.storage_roots[&OWNER], storage_root(&self.words));
     }
@@ -83,7 +95,21 @@ impl Life {
             }
             Memory::Nothing if self.stored != self.height.checked_sub(1) => return,
             Memory::Nothing => StateTrie::at(self.trie.root()),
+            Memory::Ahead(budget) => {
+                self.trie.read_ahead(&self.nodes, self.height, budget).unwrap()
+            }
+            Memory::Joined => self.trie.joined(&self.earlier),
         };
+        assert_eq!(self.trie.root(), state_root(&self.words));
+    }
+
+    /// Memory may know nothing, but nothing that is not so.
+    fn check_known(&self, keys: &[B256]) -> usize {
+        let knows = |key: &&B256| {
+            let word = self.words.get(*key).copied().unwrap_or_default();
+            self.trie.known_word(OWNER, **key).inspect(|known| assert_eq!(*known, word)).is_some()
+        };
+        keys.iter().filter(knows).count()
     }
 }
 
@@ -105,6 +131,32 @@ proptest! {
         }
         life.store();
         prop_assert_eq!(&life.nodes, &built(&life.words).1);
+    }
+
+    #[test]
+    fn memory_knows_what_was_read_ahead(
+        blocks in prop::collection::vec(block(), 1..5),
+        others in prop::collection::vec(key(), 8),
+    ) {
+        let mut life = Life::new();
+        let mut keys = others;
+        for (block, wiped, memory) in blocks {
+            life.live(&block, wiped);
+            life.store();
+            life.forget(memory);
+            keys.extend(block.keys());
+            life.check_known(&keys);
+        }
+        life.forget(Memory::Ahead(usize::MAX));
+        prop_assert_eq!(life.check_known(&keys), keys.len());
+        let account = life.trie.known_account(OWNER).unwrap().map(|account| account.storage_root);
+        prop_assert_eq!(account.unwrap_or(mooring_trie::EMPTY_ROOT_HASH), storage_root(&life.words));
+        let nothing = StateTrie::at(life.trie.root());
+        let all = std::mem::replace(&mut life.trie, nothing);
+        prop_assert_eq!(life.check_known(&keys), 0);
+        life.trie = life.trie.joined(&all);
+        prop_assert_eq!(life.check_known(&keys), keys.len());
+        prop_assert_eq!(life.trie.resident(), all.resident());
     }
 
     #[test]
