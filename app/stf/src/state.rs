@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use rayon::prelude::*;
 
 use crate::Fault;
 
@@ -87,9 +88,22 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// The same by hashed key, for the trie.
     pub fn hashed(&self) -> BTreeMap<B256, mooring_trie::AccountChange> {
-        let accounts = self.accounts.iter();
-        accounts.map(|(address, change)| (keccak256(address), change.hashed())).collect()
+        sorted(&self.accounts, |(address, change)| (keccak256(address), change.hashed()))
     }
+}
+
+/// The entries under other keys, made and sorted in parallel where they are many.
+fn sorted<K: Ord + Sync, V: Sync, T: Send>(
+    entries: &BTreeMap<K, V>,
+    hashed: impl Fn((&K, &V)) -> (B256, T) + Sync + Send,
+) -> BTreeMap<B256, T> {
+    const PARALLEL: usize = 256;
+    if entries.len() < PARALLEL {
+        return entries.iter().map(hashed).collect();
+    }
+    let mut all: Vec<_> = entries.par_iter().map(hashed).collect();
+    all.par_sort_unstable_by_key(|(key, _)| *key);
+    all.into_iter().collect()
 }
 
 impl AccountChange {
@@ -103,7 +117,7 @@ impl AccountChange {
                 balance: account.balance,
                 code_hash: account.code_hash,
             }),
-            storage: self.storage.iter().map(slot).collect(),
+            storage: sorted(&self.storage, slot),
             wiped: self.wiped,
             storage_root: self
                 .before
