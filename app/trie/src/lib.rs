@@ -18,6 +18,7 @@
 //! The crate does no I/O: nodes come in through [`NodeReader`]; [`StateTrie::changed_since`] gives
 //! what a store lacks. [`StateTrie::pruned`] bounds the memory, [`StateTrie::read_ahead`] fills it.
 
+mod build;
 mod context;
 mod error;
 mod known;
@@ -30,6 +31,7 @@ mod update;
 mod walk;
 
 pub use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
+pub use build::{TrieBuilder, Unordered};
 pub use error::{Location, StateError, TrieError};
 pub use state::{Account, AccountChange, Applied, NodeAt, StateTrie};
 pub use store::{MemoryNodes, NodeReader, node_key};

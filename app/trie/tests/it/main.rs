@@ -2,6 +2,7 @@
 //! another way, and against tries built anew.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod build;
 mod corrupt;
 mod known;
 mod model;
