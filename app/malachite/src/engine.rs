@@ -15,7 +15,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::codec::{Codec, Wire};
-use crate::config::Config;
+use crate::config::{Config, GenesisValidator};
 use crate::context::{Address, Context};
 use crate::error::EngineError;
 use crate::guard::{Guard, GuardError};
@@ -165,7 +165,8 @@ impl Node<'_> {
             Some((key, guard)) => {
                 let address = Address::new(key.address());
                 let public = key.public_key();
-                let (signer, refusals) = GuardedSigner::new(chain_id, key, guard);
+                let may_abstain = !decides_alone(public, &self.config.genesis.validators);
+                let (signer, refusals) = GuardedSigner::new(chain_id, key, guard, may_abstain);
                 let proof = validator_proof(&signer, public, &keypair).await?;
                 let identity =
                     NetworkIdentity::new_validator(moniker, keypair, address.to_string(), proof);
@@ -194,6 +195,13 @@ impl Node<'_> {
         .map_err(failed)?;
         Ok((channels, handle, refusals))
     }
+}
+
+/// Whether this validator is a quorum of these by itself.
+fn decides_alone(key: [u8; 32], validators: &[GenesisValidator]) -> bool {
+    let power = |validator: &GenesisValidator| u128::from(validator.power);
+    let own: u128 = validators.iter().filter(|v| v.pub_key == key).map(power).sum();
+    own * 3 > validators.iter().map(power).sum::<u128>() * 2
 }
 
 /// Binds the network identity to the consensus key, so that peers know a validator's node.

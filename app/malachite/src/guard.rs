@@ -155,6 +155,12 @@ impl Guard {
         Ok(Self { path: path.to_owned(), record })
     }
 
+    /// The height of the last signature, 0 where there is none. To sign there, this validator had
+    /// seen every height below decided.
+    pub const fn height(&self) -> u64 {
+        self.record.height
+    }
+
     /// Signs `sign_bytes` for `slot`: the guard file is durable before the signature is returned.
     ///
     /// # Errors

@@ -70,11 +70,19 @@ impl Verifier<Context> for ZipVerifier {
     }
 }
 
+/// What stands where a signature would, of a step that this node abstains from: nobody's.
+const ABSTAINED: [u8; 64] = [0; 64];
+
 /// Signs behind the guard. A refusal is also sent to `refused`, which ends the process.
+///
+/// A validator whose data was lost or came from a snapshot catches up through heights that it has
+/// voted on before. They are decided, so it abstains there, and signs again from the height of its
+/// last signature on. That needs others to decide: one who is a quorum alone is refused.
 pub(crate) struct GuardedSigner {
     chain_id: Arc<str>,
     key: PrivValidatorKey,
     guard: Arc<Mutex<Guard>>,
+    may_abstain: bool,
     refused: mpsc::Sender<GuardError>,
 }
 
@@ -87,22 +95,27 @@ struct Refused;
 struct NoExtensions;
 
 impl GuardedSigner {
-    /// A signer, and the receiver of its first refusal.
+    /// A signer, and the receiver of its first refusal. `may_abstain`: it cannot decide alone.
     pub(crate) fn new(
         chain_id: &str,
         key: PrivValidatorKey,
         guard: Guard,
+        may_abstain: bool,
     ) -> (Self, mpsc::Receiver<GuardError>) {
         let (refused, refusals) = mpsc::channel(1);
         let guard = Arc::new(Mutex::new(guard));
-        (Self { chain_id: chain_id.into(), key, guard, refused }, refusals)
+        (Self { chain_id: chain_id.into(), key, guard, may_abstain, refused }, refusals)
     }
 
     /// The guard writes to disk, so it runs off the async threads.
     async fn sign(&self, slot: Slot, bytes: Vec<u8>) -> Result<Signature, Error> {
         let (guard, key) = (Arc::clone(&self.guard), self.key.clone());
+        let may_abstain = self.may_abstain;
         let signed = tokio::task::spawn_blocking(move || {
             let mut guard = guard.lock().unwrap_or_else(PoisonError::into_inner);
+            if may_abstain && slot.height < guard.height() {
+                return Ok(ABSTAINED);
+            }
             guard.sign(slot, &bytes, |message| key.sign(message))
         })
         .await;
@@ -159,5 +172,40 @@ impl Signer<Context> for GuardedSigner {
         let bytes = ValidatorProof::<Context>::signing_bytes(&public_key, &peer_id);
         let signature = Signature::new(self.key.sign(&bytes));
         Ok(ValidatorProof::new(public_key, peer_id, signature))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use arc_malachitebft_app::types::core::{NilOrVal, Round};
+
+    use super::*;
+    use crate::context::Address;
+
+    #[tokio::test]
+    async fn below_its_last_signature_a_validator_abstains_or_is_refused() {
+        let vote = |height| Vote {
+            kind: VoteType::Prevote,
+            height: Height::new(height),
+            round: Round::new(0),
+            value: NilOrVal::Nil,
+            address: Address::new([1; 20]),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guard.json");
+        let sign = async |may_abstain, height| {
+            let key = PrivValidatorKey::generate([2; 32]);
+            let guard = Guard::open(&path).unwrap();
+            let (signer, mut refusals) = GuardedSigner::new("c", key, guard, may_abstain);
+            let signed = signer.sign_vote(vote(height)).await.ok();
+            (signed.map(|signed| *signed.signature.bytes()), refusals.try_recv().is_ok())
+        };
+        let (first, _) = sign(true, 5).await;
+        assert_ne!(first.unwrap(), ABSTAINED);
+        assert_eq!(sign(true, 4).await, (Some(ABSTAINED), false));
+        assert_eq!(sign(false, 4).await, (None, true));
+        assert_eq!(sign(true, 5).await, (first, false), "the guard was left alone");
     }
 }
