@@ -19,6 +19,7 @@
 
 mod block;
 mod canonical;
+pub mod checkpoint;
 mod codec;
 pub mod config;
 mod context;

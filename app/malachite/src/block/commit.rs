@@ -52,7 +52,7 @@ fn absent() -> CommitSig {
 
 /// Checks that `commit` commits `block` at `height`: every signature in it is valid, and
 /// their power is a quorum of the set.
-pub(super) fn verify_commit(
+pub(crate) fn verify_commit(
     chain_id: &str,
     commit: &Commit,
     height: Height,

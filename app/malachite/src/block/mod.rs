@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use build::{Proposing, build, empty_commit, max_tx_bytes};
 pub(crate) use check::{InvalidBlock, ParsedBlock};
-pub(crate) use commit::{commit_info, commit_of, extended_commit_info};
+pub(crate) use commit::{commit_info, commit_of, extended_commit_info, verify_commit};
 pub(crate) use evidence::{
     Offence, duplicate_vote, evidence_key, misbehavior, offence_height, verify_duplicate_vote,
 };

@@ -17,22 +17,38 @@ use crate::error::EngineError;
 
 /// The state record; sets are kept apart, by hash, since they rarely change.
 #[derive(Clone, PartialEq, prost::Message)]
-struct StateRecord {
+pub(crate) struct StateRecord {
     #[prost(uint64, tag = "1")]
-    height: u64,
+    pub(crate) height: u64,
     #[prost(bytes = "bytes", tag = "2")]
-    app_hash: Bytes,
+    pub(crate) app_hash: Bytes,
     #[prost(bytes = "bytes", tag = "3")]
-    last_results_hash: Bytes,
+    pub(crate) last_results_hash: Bytes,
     #[prost(bytes = "bytes", tag = "4")]
-    last_validators: Bytes,
+    pub(crate) last_validators: Bytes,
     #[prost(bytes = "bytes", tag = "5")]
-    validators: Bytes,
+    pub(crate) validators: Bytes,
     #[prost(bytes = "bytes", tag = "6")]
-    next_validators: Bytes,
+    pub(crate) next_validators: Bytes,
 }
 
-const STATE: &[u8] = b"state";
+impl StateRecord {
+    /// The state after `last`, which `next`, the block that follows, commits to.
+    pub(crate) fn between(last: &ParsedBlock, next: &ParsedBlock) -> Self {
+        let (height, last, next) = (last.height().get(), last.header(), next.header().clone());
+        Self {
+            height,
+            app_hash: next.app_hash.into(),
+            last_results_hash: next.last_results_hash.into(),
+            last_validators: last.validators_hash.clone().into(),
+            validators: next.validators_hash.into(),
+            next_validators: next.next_validators_hash.into(),
+        }
+    }
+}
+
+/// The name of the state record.
+pub(crate) const STATE: &[u8] = b"state";
 const EVIDENCE_POOL: &[u8] = b"evidence/pool";
 
 /// A proposed block with the verdict on it.
@@ -61,16 +77,24 @@ impl Memory {
         Ok(self.store.tip()?)
     }
 
+    /// The lowest height that others can be given.
     pub(crate) fn base(&self) -> Result<u64, EngineError> {
-        Ok(self.store.base()?)
+        let base = self.store.base()?;
+        // A restored node may have the block of its snapshot without a certificate.
+        let is_whole = base == 0 || self.decided(base)?.is_some();
+        Ok(if is_whole { base } else { base.saturating_add(1) })
     }
 
-    /// The raw block and certificate of a decided height.
+    /// The raw block and certificate of a decided height; `None` too where only the block came
+    /// with a snapshot.
     pub(crate) fn decided(
         &self,
         height: u64,
     ) -> Result<Option<(Bytes, ExtendedCommitCertificate<Context>)>, EngineError> {
         let Some(decided) = self.store.decided(height)? else { return Ok(None) };
+        if decided.certificate.is_empty() {
+            return Ok(None);
+        }
         let certificate = ExtendedCommitCertificate::from_bytes(decided.certificate)
             .map_err(|e| corrupt("certificate", height)(&e))?;
         Ok(Some((decided.block, certificate)))
@@ -188,16 +212,8 @@ impl Memory {
     }
 
     fn header_record(&self, height: u64) -> Result<StateRecord, EngineError> {
-        let last = self.block(height)?.header().clone();
-        let next = self.block(height.saturating_add(1))?.header().clone();
-        Ok(StateRecord {
-            height,
-            app_hash: next.app_hash.into(),
-            last_results_hash: next.last_results_hash.into(),
-            last_validators: last.validators_hash.into(),
-            validators: next.validators_hash.into(),
-            next_validators: next.next_validators_hash.into(),
-        })
+        let (last, next) = (self.block(height)?, self.block(height.saturating_add(1))?);
+        Ok(StateRecord::between(&last, &next))
     }
 
     fn tip_record(&self, height: u64) -> Result<StateRecord, EngineError> {
@@ -253,7 +269,8 @@ fn certificate_bytes(
     certificate.to_bytes().map_err(|e| corrupt("certificate", certificate.height.get())(&e))
 }
 
-fn set_name(hash: &[u8]) -> Vec<u8> {
+/// The name of the record of the validator set with this hash.
+pub(crate) fn set_name(hash: &[u8]) -> Vec<u8> {
     [b"set/".as_slice(), hash].concat()
 }
 
@@ -261,7 +278,7 @@ fn evidence_name(key: &[u8; 32]) -> Vec<u8> {
     [b"evidence/in/".as_slice(), key].concat()
 }
 
-fn encode_set(set: &ValidatorSet) -> Bytes {
+pub(crate) fn encode_set(set: &ValidatorSet) -> Bytes {
     let validators = set.as_slice().iter().map(|validator| pb::Validator {
         address: validator.address().bytes().to_vec(),
         pub_key: Some(PublicKey { sum: Some(Sum::Ed25519(validator.key().to_bytes().to_vec())) }),

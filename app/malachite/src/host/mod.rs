@@ -17,7 +17,7 @@ mod sync;
 
 pub(crate) use app::AppThread;
 pub(crate) use apply::apply;
-pub(crate) use memory::Memory;
+pub(crate) use memory::{Memory, STATE, StateRecord, encode_set, set_name};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
