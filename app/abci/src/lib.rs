@@ -20,10 +20,12 @@ pub use store::{ConsensusStore, DecidedBlock, ProposedBlock};
 pub use tendermint_proto::v0_38 as proto;
 
 use proto::abci::{
-    RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
-    RequestProcessProposal, RequestQuery, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock,
-    ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
-    ResponseQuery,
+    RequestApplySnapshotChunk, RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestInitChain,
+    RequestListSnapshots, RequestLoadSnapshotChunk, RequestOfferSnapshot, RequestPrepareProposal,
+    RequestProcessProposal, RequestQuery, ResponseApplySnapshotChunk, ResponseCheckTx,
+    ResponseCommit, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponseListSnapshots,
+    ResponseLoadSnapshotChunk, ResponseOfferSnapshot, ResponsePrepareProposal,
+    ResponseProcessProposal, ResponseQuery,
 };
 
 /// The consensus connection: serial, the only one that changes state.
@@ -90,4 +92,41 @@ pub trait MempoolApp: Send + Sync {
     /// # Errors
     /// A [`Fault`] when the store cannot be read; a bad transaction gets a code instead.
     fn check_tx(&self, request: RequestCheckTx) -> Result<ResponseCheckTx, Fault>;
+}
+
+/// The snapshot connection: concurrent with the others.
+pub trait SnapshotApp: Send + Sync {
+    /// The snapshots that this node can give, newest first.
+    ///
+    /// # Errors
+    /// A [`Fault`] when they cannot be read.
+    fn list_snapshots(&self, request: RequestListSnapshots)
+    -> Result<ResponseListSnapshots, Fault>;
+
+    /// Says whether this node is to be restored from a snapshot of somebody else. The app hash of
+    /// the request is trusted; the snapshot is not.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the disk fails; a bad snapshot is refused by the answer.
+    fn offer_snapshot(&self, request: RequestOfferSnapshot)
+    -> Result<ResponseOfferSnapshot, Fault>;
+
+    /// A chunk of one of this node's snapshots; empty where it is not there.
+    ///
+    /// # Errors
+    /// A [`Fault`] ends the process.
+    fn load_snapshot_chunk(
+        &self,
+        request: RequestLoadSnapshotChunk,
+    ) -> Result<ResponseLoadSnapshotChunk, Fault>;
+
+    /// Takes a chunk of the snapshot accepted. With the last one the node is at its height, or
+    /// refuses it.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the disk fails; a bad chunk is asked for again by the answer.
+    fn apply_snapshot_chunk(
+        &self,
+        request: RequestApplySnapshotChunk,
+    ) -> Result<ResponseApplySnapshotChunk, Fault>;
 }
