@@ -1,5 +1,7 @@
 //! The settings of one node: `config/node.toml`.
 
+mod snapshots;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::home::{Home, HomeError, HomeKeys};
 use crate::rpc::Limits;
 use crate::store::StoreOptions;
+pub use snapshots::SnapshotConfig;
 
 /// The settings of one node, `config/node.toml`. Unknown keys are refused; a missing key takes
 /// its default. Every listener is on the loopback interface until told otherwise.
@@ -20,6 +23,8 @@ pub struct NodeConfig {
     pub moniker: String,
     /// The store: memory and history.
     pub store: StoreConfig,
+    /// Snapshots of the state.
+    pub snapshots: SnapshotConfig,
     /// JSON-RPC.
     pub rpc: RpcConfig,
     /// The gossip of transactions.
@@ -166,9 +171,10 @@ impl NodeConfig {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let Self { moniker, store, rpc, p2p, engine, mempool, health, dev } = self;
+        let Self { moniker, store, snapshots, rpc, p2p, engine, mempool, health, dev } = self;
         let mut entries = vec![("", "moniker", "A name for logs and metrics.", text(moniker))];
         entries.extend(store.entries());
+        entries.extend(snapshots.entries());
         entries.extend(rpc.entries());
         entries.extend([
             ("p2p", "listen", "The multiaddr where transaction gossip listens.", text(&p2p.listen)),
@@ -226,7 +232,7 @@ type Entry = (&'static str, &'static str, &'static str, toml::Value);
 const MIB: usize = 1 << 20;
 
 impl StoreConfig {
-    /// The same in bytes, with the rest of what a store is bounded by.
+    /// The same in bytes, with the rest of what a store is bounded by. It writes no snapshots.
     pub fn options(&self) -> StoreOptions {
         let bytes = |mib: u32| (mib as usize).saturating_mul(MIB);
         StoreOptions {

@@ -98,6 +98,11 @@ impl Home {
         self.0.join("data/replay")
     }
 
+    /// `data/snapshots`: the node's snapshots, a directory each.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("data/snapshots")
+    }
+
     /// `data/mempool`: what the pool holds, for the next start.
     pub fn mempool(&self) -> PathBuf {
         self.0.join("data/mempool")

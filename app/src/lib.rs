@@ -19,5 +19,6 @@ pub mod node;
 pub mod p2p;
 pub mod replay;
 pub mod rpc;
+pub mod snapshot;
 pub mod store;
 mod tasks;

@@ -82,7 +82,7 @@ impl Node {
         }
         drop(listen("rpc.listen", config.rpc.listen).await?);
         let health = listen("health.listen", config.health.listen).await?;
-        let chain = open_chain(&home, genesis, config.store.options())?;
+        let chain = open_chain(&home, genesis, config.store_options())?;
         let limits = PoolLimits {
             min_fee: config.mempool.min_fee_wei.max(chain.params.base_fee_floor).into(),
             ..PoolLimits::default()

@@ -27,8 +27,8 @@ use crate::store::{Store, StoreError, StoreOptions, Tip, View};
 pub enum ReplayError {
     /// The blocks are not all there.
     #[error(
-        "block {height} is not kept: {kept}. Replay needs every block from 1 on: run it on the home \
-         of a validator that has kept them all"
+        "block {height} is not kept: {kept}. Replay cannot start at genesis here, and needs every \
+         block from 1 on: run it on the home of a validator that has kept them all"
     )]
     NotKept {
         /// The height that is missing.
@@ -94,6 +94,9 @@ fn request(original: &Store, height: u64) -> Result<RequestFinalizeBlock, Replay
     let decided = original.decided(height)?.ok_or_else(|| ReplayError::NotKept {
         height,
         kept: match original.base() {
+            _ if original.kept().blocks > height => {
+                "this home was restored from a snapshot above it"
+            }
             Ok(0) | Err(_) => "the engine of this chain keeps no consensus blocks",
             Ok(_) => "earlier blocks were pruned",
         },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mooring_abci::Fault;
 use mooring_abci::proto::abci::RequestInitChain;
+use mooring_stf::ChainParams;
 use tendermint_proto::v0_38::crypto::public_key::Sum;
 
 use super::Chain;
@@ -11,7 +12,7 @@ use super::Chain;
 impl Chain {
     /// The chain's name towards consensus engines: `mooring-<chain id>`.
     pub fn consensus_id(&self) -> String {
-        format!("mooring-{}", self.params.chain_id)
+        consensus_id(&self.params)
     }
 
     /// What the engine's genesis carries for the application: the hash of our genesis document,
@@ -19,6 +20,11 @@ impl Chain {
     pub fn app_state(&self) -> String {
         format!("\"{}\"", self.genesis.hash())
     }
+}
+
+/// The consensus chain id of a chain with these rules.
+pub(crate) fn consensus_id(params: &ChainParams) -> String {
+    format!("mooring-{}", params.chain_id)
 }
 
 /// Refuses an engine that was started with another genesis.

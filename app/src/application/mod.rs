@@ -10,6 +10,8 @@ mod source;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use genesis_check::consensus_id;
+
 pub use consensus::Application;
 pub use events::ChainEvent;
 pub use queries::{APP_VERSION, Queries};

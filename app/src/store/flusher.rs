@@ -138,13 +138,15 @@ pub(super) fn flush(
         let snapshot = shared.db.snapshot();
         if let Some(last) = job.layers.last() {
             let trie = last.trie.clone();
-            chain.base = Arc::new(Base { snapshot, height, floor, trie });
+            let blocks = chain.base.blocks;
+            chain.base = Arc::new(Base { snapshot, height, floor, blocks, trie });
             chain.base_tip = last.tip.clone();
         }
         chain.layers.retain(|layer| layer.number() > height);
         chain.renewed()
     });
     shared.signals.set(|_| ());
+    shared.export();
     tracing::debug!(height, blocks = job.layers.len(), took = ?started.elapsed(), "wrote the tables");
     Ok(true)
 }

@@ -46,6 +46,10 @@ pub(super) const META_SCHEMA: &[u8] = b"schema";
 pub(super) const META_CHAIN: &[u8] = b"chain";
 /// In [`META`]: the height of the last committed block.
 pub(super) const META_TIP: &[u8] = b"tip";
+/// In [`META`]: the lowest height, above genesis, whose block is kept; absent where all are.
+pub(super) const META_BLOCKS: &[u8] = b"blocks";
+/// In [`META`]: there while a snapshot is written into the store, which counts as empty.
+pub(super) const META_LOADING: &[u8] = b"loading";
 
 /// The parts of [`TABLES`], by the first byte of their keys. One column family holds them all, so
 /// that one table file moves them all to a later height, or none.
@@ -176,6 +180,8 @@ mod tests {
             ("meta.schema", META_SCHEMA.to_vec()),
             ("meta.chain", META_CHAIN.to_vec()),
             ("meta.tip", META_TIP.to_vec()),
+            ("meta.blocks", META_BLOCKS.to_vec()),
+            ("meta.loading", META_LOADING.to_vec()),
             ("height", height(258).to_vec()),
             ("flushed", FLUSHED.to_vec()),
             ("floor", FLOOR.to_vec()),

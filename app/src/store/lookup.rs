@@ -54,14 +54,24 @@ impl View {
         if number == self.number() {
             return Ok(Some((self.header().clone(), self.hash())));
         }
-        Ok(self.tip_at(number)?.map(|tip| (tip.header, tip.hash)))
+        Ok(self.recorded(number)?.map(|tip| (tip.header, tip.hash)))
     }
 
-    /// The chain after the block at `number`, `None` above the view.
+    /// The chain after the block at `number`, `None` above the view and where the block is not
+    /// kept ([`Self::has_block`]).
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn tip_at(&self, number: u64) -> Result<Option<Tip>, Fault> {
+        if number == self.number() {
+            return Ok(Some(self.tip().clone()));
+        }
+        if self.has_block(number) { self.recorded(number) } else { Ok(None) }
+    }
+
+    /// The record of the header at `number`; where the block is not kept, its header alone is
+    /// right.
+    fn recorded(&self, number: u64) -> Result<Option<Tip>, Fault> {
         match self.layer_at(number) {
             Some(layer) => Ok(Some(layer.tip.clone())),
             None if number > self.number() => Ok(None),
@@ -69,13 +79,17 @@ impl View {
         }
     }
 
-    /// The block at `number`, with its receipts.
+    /// The block at `number`, with its receipts; `None` above the view and where it is not kept
+    /// ([`Self::has_block`]).
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn block(&self, number: u64) -> Result<Option<Arc<Block>>, Fault> {
         if let Some(layer) = self.layer_at(number) {
             return Ok(Some(Arc::clone(&layer.block)));
+        }
+        if !self.has_block(number) {
+            return Ok(None);
         }
         let Some((header, hash)) = self.header_at(number)? else { return Ok(None) };
         let transactions = self
@@ -85,12 +99,12 @@ impl View {
         Ok(Some(Arc::new(Block { header, hash, transactions, receipts })))
     }
 
-    /// The receipts of the block at `number`, `None` above the view.
+    /// The receipts of the block at `number`, `None` above the view and where it is not kept.
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read.
     pub fn receipts(&self, number: u64) -> Result<Option<Vec<EthReceipt>>, Fault> {
-        if number > self.number() {
+        if number > self.number() || !self.has_block(number) {
             return Ok(None);
         }
         match self.layer_at(number) {

@@ -18,6 +18,7 @@ mod block;
 mod chain;
 mod changes;
 mod consensus;
+mod dump;
 mod error;
 mod flush;
 mod flusher;
@@ -26,6 +27,7 @@ pub mod fuzz;
 mod history;
 mod hot;
 mod keys;
+mod load;
 mod lookup;
 mod mark;
 mod options;
@@ -38,12 +40,14 @@ mod write;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use alloy_primitives::B256;
 use mooring_rocks::{Batch, Db, Memory, OpenError, Snapshot, Sync};
 use mooring_stf::{ExecutedBlock, Fault};
 
+use crate::snapshot::Exporter;
 use ahead::ReadAhead;
 use chain::Chain;
 use flush::Job;
@@ -52,9 +56,12 @@ use hot::Hot;
 use mark::Mark;
 
 pub use block::{Block, Layer, Tip, TxPosition};
+pub(crate) use dump::Frozen;
 pub use error::StoreError;
+pub(crate) use load::{Engine, Rest};
 pub use lookup::ExitProof;
 pub use options::StoreOptions;
+pub(crate) use record::{exit_from_rlp, exit_to_rlp};
 pub use view::{AccountProof, SlotProof, View};
 
 /// So many of the newest blocks stay above the tables where memory allows: proofs can be made for
@@ -86,11 +93,16 @@ pub struct Kept {
     pub proofs: u64,
     /// How many blocks of history are kept; 0 for all.
     pub history: u64,
+    /// The lowest height, above genesis, whose block is kept: 0 where all are, else the one above
+    /// the snapshot that the chain came from.
+    pub blocks: u64,
 }
 
 /// What the committing and the flushing thread share.
 #[derive(Debug)]
 struct Shared {
+    /// Ended, and waited for, before the database closes.
+    exporter: Option<Exporter>,
     db: Arc<Db>,
     mark: Mark,
     options: StoreOptions,
@@ -100,6 +112,8 @@ struct Shared {
     signals: Signals,
     /// Held while the tables are written.
     flushing: Mutex<()>,
+    /// A snapshot is being written into the store, or was and could not be: it is no chain.
+    is_loading: AtomicBool,
 }
 
 impl Store {
@@ -130,14 +144,17 @@ impl Store {
         let logs = mark::logs(dir);
         let db = Db::open_with(dir, &keys::ALL, memory).map_err(|e| open_error(dir, e))?;
         let db = Arc::new(db);
-        recover::check_identity(dir, &db.snapshot(), chain)?;
-        let mark = check_mark(dir, &db.snapshot(), logs)?;
         let broken = |source: Box<dyn std::error::Error + Send + std::marker::Sync>| {
             StoreError::Database { path: dir.to_owned(), source }
         };
+        recover::check_identity(dir, &db.snapshot(), chain)?;
+        load::clear_unfinished(&db).map_err(|e| broken(Box::new(e)))?;
+        let mark = check_mark(dir, &db.snapshot(), logs)?;
         let hot = Arc::new(Hot::new(options.state_cache));
         let chain = recover::chain(&db, chain, hot, genesis).map_err(|e| broken(Box::new(e)))?;
+        let exporter = options.exporter(dir).map_err(|e| broken(Box::new(e)))?;
         let shared = Arc::new(Shared {
+            exporter,
             db,
             mark,
             options,
@@ -145,7 +162,10 @@ impl Store {
             chain: RwLock::new(chain),
             signals: Signals::default(),
             flushing: Mutex::new(()),
+            is_loading: AtomicBool::new(false),
         });
+        // A crash may have lost the one of this height.
+        shared.export();
         let flusher = Flusher::start(Arc::clone(&shared)).map_err(|e| broken(Box::new(e)))?;
         shared.signals.call();
         let latest = shared.read(|chain| chain.latest.clone());
@@ -187,6 +207,7 @@ impl Store {
             state: chain.base.floor,
             proofs: chain.base.height,
             history: shared.options.history,
+            blocks: chain.base.blocks,
         })
     }
 
@@ -200,6 +221,7 @@ impl Store {
         let shared = &self.0.shared;
         shared.wait_for_tables()?;
         let _writer = shared.lock_writer();
+        shared.check_whole()?;
         let mut next = shared.read(Chain::clone);
         if layer.tip.header.parent_hash != next.latest.hash() {
             return Err(Fault::new("commit a block that is not the tip's child"));
@@ -251,7 +273,17 @@ impl Store {
     pub fn flush(&self) -> Result<(), Fault> {
         let shared = &self.0.shared;
         shared.signals.check()?;
-        flusher::flush(shared, |shared| shared.read(|chain| shared.job(chain, 0))).map(drop)
+        while flusher::flush(shared, |shared| shared.read(|chain| shared.job(chain, 0)))? {}
+        Ok(())
+    }
+
+    /// Brings the tables up to the newest block on disk, and keeps that state readable whole.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the disk fails.
+    pub(crate) fn freeze(&self) -> Result<Frozen, Fault> {
+        self.flush()?;
+        Ok(self.0.shared.read(Frozen::of))
     }
 }
 
@@ -272,7 +304,11 @@ impl Shared {
     /// The blocks on disk that the tables do not know, but for the newest `keep`.
     fn job(&self, chain: &Chain, keep: usize) -> Option<Job> {
         let (blocks, _) = chain.behind();
-        let layers = chain.layers[..blocks.saturating_sub(keep)].to_vec();
+        let mut layers = chain.layers[..blocks.saturating_sub(keep)].to_vec();
+        // What a snapshot is to be of, the tables must be of at some moment.
+        if let Some(at) = layers.iter().position(|layer| self.is_snapshot(layer.number())) {
+            layers.truncate(at + 1);
+        }
         let height = layers.last()?.number();
         let floor = match self.options.history {
             0 => 0,
@@ -280,6 +316,22 @@ impl Shared {
         };
         let base = Arc::clone(&chain.base);
         Some(Job { since: Some(base.height), base, layers, floor })
+    }
+
+    /// Whether a snapshot of this height is to be made.
+    const fn is_snapshot(&self, height: u64) -> bool {
+        let interval = self.options.snapshot_interval;
+        height > 0 && interval > 0 && height.is_multiple_of(interval)
+    }
+
+    /// Has a snapshot of the tables made, if they are of a height that one is made of.
+    fn export(&self) {
+        let frozen = self.read(Frozen::of);
+        if let Some(exporter) = &self.exporter
+            && self.is_snapshot(frozen.height())
+        {
+            exporter.offer(frozen);
+        }
     }
 
     /// Holds a commit back while the tables are far behind.

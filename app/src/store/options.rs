@@ -1,5 +1,9 @@
 //! Bounds of an open store.
 
+use std::path::Path;
+
+use crate::snapshot::{Exporter, Snapshots};
+
 /// How much memory a store may use, how far its tables may fall behind, how much it remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -16,6 +20,11 @@ pub struct StoreOptions {
     pub flush_bytes: usize,
     /// How many of the newest blocks keep their state readable; 0 keeps all. Default: 10 000.
     pub history: u64,
+    /// A snapshot of the state is written, beside the directory of the store, whenever the tables
+    /// pass a multiple of so many blocks; 0 for never. Default: 0.
+    pub snapshot_interval: u64,
+    /// How many of the newest snapshots stay. Default: 2.
+    pub snapshots_kept: usize,
 }
 
 impl Default for StoreOptions {
@@ -27,6 +36,19 @@ impl Default for StoreOptions {
             flush_blocks: 64,
             flush_bytes: 32 << 20,
             history: 10_000,
+            snapshot_interval: 0,
+            snapshots_kept: 2,
         }
+    }
+}
+
+impl StoreOptions {
+    /// What writes the snapshots of the store in `dir`; `None` where none are made.
+    pub(super) fn exporter(&self, dir: &Path) -> std::io::Result<Option<Exporter>> {
+        if self.snapshot_interval == 0 {
+            return Ok(None);
+        }
+        let snapshots = Snapshots::beside(dir);
+        Exporter::start(snapshots, self.snapshots_kept).map(Some)
     }
 }

@@ -175,11 +175,21 @@ impl From<ExitRecord> for Exit {
 }
 
 pub(super) fn seal_exit(exit: &Exit) -> Vec<u8> {
-    seal(&alloy_rlp::encode(ExitRecord::from(exit)))
+    seal(&exit_to_rlp(exit))
 }
 
 pub(super) fn exit(body: &[u8]) -> Result<Exit, Malformed> {
     rlp::<ExitRecord>(body).map(Exit::from)
+}
+
+/// An exit in the encoding that snapshots share with the store.
+pub(crate) fn exit_to_rlp(exit: &Exit) -> Vec<u8> {
+    alloy_rlp::encode(ExitRecord::from(exit))
+}
+
+/// What [`exit_to_rlp`] wrote; `None` for anything else.
+pub(crate) fn exit_from_rlp(body: &[u8]) -> Option<Exit> {
+    exit(body).ok()
 }
 
 #[cfg(test)]

@@ -79,22 +79,29 @@ fn write_genesis(db: &Arc<Db>, identity: B256, layer: Layer) -> Result<(), Fault
     let mut batch = write::batch(&layer);
     batch.put(keys::META, keys::META_SCHEMA, record::seal(&keys::SCHEMA.to_be_bytes()));
     batch.put(keys::META, keys::META_CHAIN, record::seal(identity.as_slice()));
-    let base =
-        Arc::new(Base { snapshot: db.snapshot(), height: 0, floor: 0, trie: StateTrie::default() });
+    let base = Arc::new(Base {
+        snapshot: db.snapshot(),
+        height: 0,
+        floor: 0,
+        blocks: 0,
+        trie: StateTrie::default(),
+    });
     Job { base, since: None, layers: vec![Arc::new(layer)], floor: 0 }.run(db)?;
     db.write(batch, Sync::Yes).map_err(|e| Fault::from_cause("write block zero", e))
 }
 
-fn base(db: &Arc<Db>) -> Result<(Base, Tip), Fault> {
+/// The tables as they are, and the block that they are of.
+pub(super) fn base(db: &Arc<Db>) -> Result<(Base, Tip), Fault> {
     let snapshot = db.snapshot();
     let height = |key, what: &str| {
         let height = view::read(&snapshot, keys::TABLES, key, record::height)?;
         height.ok_or_else(|| Fault::new(format!("read the {what} of the tables")))
     };
     let (height, floor) = (height(keys::FLUSHED, "height")?, height(keys::FLOOR, "floor")?);
+    let blocks = view::read(&snapshot, keys::META, keys::META_BLOCKS, record::height)?.unwrap_or(0);
     let tip = stored_tip(&snapshot, height)?;
     let trie = StateTrie::at(tip.header.state_root);
-    Ok((Base { snapshot, height, floor, trie }, tip))
+    Ok((Base { snapshot, height, floor, blocks, trie }, tip))
 }
 
 fn stored_tip(base: &Snapshot, height: u64) -> Result<Tip, Fault> {

@@ -21,6 +21,9 @@ pub(super) struct Base {
     pub(super) height: u64,
     /// The lowest height whose state they can still tell.
     pub(super) floor: u64,
+    /// The lowest height, above genesis, whose block is kept: of those below, the newest have a
+    /// header and no more.
+    pub(super) blocks: u64,
     /// Their trie.
     pub(super) trie: StateTrie,
 }
@@ -130,6 +133,12 @@ impl View {
         decode: impl FnOnce(&[u8]) -> Result<T, record::Malformed>,
     ) -> Result<Option<T>, Fault> {
         self.read(keys::TABLES, key, decode)
+    }
+
+    /// Whether the block at `number`, not above the view, is kept: not where the chain came from
+    /// a snapshot above it. Genesis always is.
+    pub fn has_block(&self, number: u64) -> bool {
+        number == 0 || number >= self.0.base.blocks
     }
 
     /// The blocks above the base, newest first.
