@@ -28,10 +28,11 @@ fn number(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
     Ok(json::quantity(context.latest().number()))
 }
 
-/// The block that `id` names, `None` when the chain has none.
+/// The block that `id` names, `None` when the chain has none; an error where it is not kept.
 pub(super) fn find(context: &RpcContext, id: BlockId) -> Result<Option<Arc<Block>>, RpcError> {
     let view = context.latest();
     match RpcContext::height_of(&view, id)? {
+        Some(height) if !view.has_block(height) => Err(RpcError::pruned()),
         Some(height) => Ok(view.block(height)?),
         None => Ok(None),
     }
@@ -137,7 +138,7 @@ fn receipts(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError
 fn capabilities(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
     let view = context.latest();
     let kept = context.chain.store.kept();
-    let all = document!({ "disabled": false, "oldestBlock": "0x0" });
+    let all = document!({ "disabled": false, "oldestBlock": json::quantity(kept.blocks) });
     let window = |oldest: u64, strategy: Value| {
         document!({
             "disabled": false,

@@ -16,6 +16,8 @@ const LIMIT_EXCEEDED: i32 = -32005;
 const OVERDUE: i32 = -32002;
 /// geth's code of a reverted call.
 const REVERTED: i32 = 3;
+/// geth's code and text of a block that the node does not keep.
+const PRUNED: i32 = 4444;
 /// `eth_sendRawTransactionSync` waited in vain (EIP-7966).
 const TIMED_OUT: i32 = 4;
 
@@ -63,6 +65,11 @@ impl RpcError {
 
     pub(super) fn header_not_found() -> Self {
         Self::server("header not found")
+    }
+
+    /// The block lies below the snapshot that this node came from.
+    pub(super) fn pruned() -> Self {
+        Self::Coded(PRUNED, "pruned history unavailable".to_owned())
     }
 
     pub(super) fn internal(

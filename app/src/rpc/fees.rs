@@ -78,10 +78,10 @@ fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcEr
     let oldest = newest.saturating_add(1).saturating_sub(count);
     let mut history = History::default();
     for height in oldest..=newest {
-        let (header, _) = view.header_at(height)?.ok_or_else(RpcError::header_not_found)?;
+        let (header, _) = view.header_at(height)?.ok_or_else(RpcError::pruned)?;
         history.add(&context.chain.params, &header);
         if !percentiles.is_empty() {
-            let block = view.block(height)?.ok_or_else(RpcError::header_not_found)?;
+            let block = view.block(height)?.ok_or_else(RpcError::pruned)?;
             history.rewards.push(tips_at(&block, &percentiles));
         }
         if height == newest {

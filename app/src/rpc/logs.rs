@@ -61,6 +61,11 @@ pub(super) fn in_range(
     if last.saturating_sub(first) >= limit {
         return Err(RpcError::limit(format!("query exceeds max block range {limit}")));
     }
+    // Genesis is always kept, so that those above it tell.
+    let oldest = first.max(1);
+    if oldest <= last && !view.has_block(oldest) {
+        return Err(RpcError::pruned());
+    }
     let mut found = Vec::new();
     for height in first..=last {
         let Some((header, _)) = view.header_at(height)? else { continue };

@@ -6,3 +6,4 @@ mod ethereum;
 mod extras;
 mod network;
 mod peg;
+mod restored;
