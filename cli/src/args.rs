@@ -1,11 +1,15 @@
 //! What can be typed.
 
+mod snapshot;
+
 use std::path::PathBuf;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use clap::{ArgAction, Parser, Subcommand};
 use mooring_app::config::{RpcConfig, StoreConfig};
 use mooring_testnet::L1Choice;
+
+pub(crate) use snapshot::{Snapshot, SnapshotFlags};
 
 /// A pegged EVM sidechain with its own BFT consensus.
 #[derive(Debug, Parser)]
@@ -109,6 +113,8 @@ pub(crate) enum Node {
         rpc: Box<RpcLimits>,
         #[command(flatten)]
         store: StoreLimits,
+        #[command(flatten)]
+        snapshots: SnapshotFlags,
     },
     /// Execute the chain of a stopped node again from genesis, and compare each block
     Replay {
@@ -119,6 +125,9 @@ pub(crate) enum Node {
         #[arg(long)]
         to: Option<u64>,
     },
+    /// The state at a height, in files, from which another node starts without the blocks before
+    #[command(subcommand)]
+    Snapshot(Snapshot),
 }
 
 /// Bounds of the store, each over the key of `[store]` in node.toml.
@@ -310,7 +319,7 @@ pub(crate) enum Transfer {
         #[command(flatten)]
         chains: Chains,
         /// The hash of the deposit's or the withdrawal's transaction
-        hash: alloy_primitives::B256,
+        hash: B256,
     },
 }
 

@@ -2,6 +2,7 @@
 
 mod node;
 mod relayer;
+mod snapshot;
 mod testnet;
 mod transfer;
 mod units;
@@ -17,7 +18,7 @@ pub(crate) async fn run(args: Args) -> eyre::Result<ExitCode> {
     let json = args.json;
     match args.command {
         Command::Testnet(command) => testnet::run(command, json).await,
-        Command::Node(command) => node::run(command).await,
+        Command::Node(command) => node::run(command, json).await,
         Command::Relayer(command) => relayer::run(command).await,
         Command::Deposit(command) => transfer::deposit(command, json).await,
         Command::Withdraw(command) => transfer::withdraw(command, json).await,

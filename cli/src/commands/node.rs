@@ -12,14 +12,15 @@ use crate::{args::Node, output};
 /// A replay tells of every so many blocks.
 const REPLAY_TOLD: u64 = 10_000;
 
-pub(super) async fn run(command: Node) -> eyre::Result<ExitCode> {
+pub(super) async fn run(command: Node, json: bool) -> eyre::Result<ExitCode> {
     match command {
-        Node::Start { home, rpc, store } => {
+        Node::Start { home, rpc, store, snapshots } => {
             let cancel = super::until_signalled()?;
             let home = Home::new(home);
             let mut config = home.load_config()?;
             rpc.apply(&mut config.rpc);
             store.apply(&mut config.store);
+            snapshots.apply(&mut config.snapshots);
             let handle = AppNode::start(home, config, cancel).await?;
             match handle.wait().await {
                 Ok(()) => Ok(ExitCode::SUCCESS),
@@ -31,6 +32,7 @@ pub(super) async fn run(command: Node) -> eyre::Result<ExitCode> {
             }
         }
         Node::Replay { home, to } => replay(&Home::new(home), to).map(|()| ExitCode::SUCCESS),
+        Node::Snapshot(command) => super::snapshot::run(command, json).map(|()| ExitCode::SUCCESS),
     }
 }
 
