@@ -116,6 +116,25 @@ impl Chain {
         Ok(height)
     }
 
+    /// The genesis document.
+    pub(crate) const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Compares the state of `view`, and what its block is known by, with what its height must be:
+    /// for a chain that does not have the blocks below.
+    ///
+    /// # Errors
+    /// The store's own complaint.
+    ///
+    /// # Panics
+    /// Something is there and is wrong, or is missing.
+    pub(crate) fn check_state(&self, view: &View) -> Result<(), String> {
+        let height = usize::try_from(view.number()).unwrap();
+        assert_eq!(view.tip().app_hash, self.blocks[height].app_hash, "app hash of {height}");
+        check_state(view, &self.states[height])
+    }
+
     /// Reads all of `view` and compares it with what its height must be.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod node;
 mod process;
 mod rpc;
 mod seeds;
+mod snapshot;
 mod store;
 #[allow(unreachable_pub, reason = "public in the shim, whose file it is")]
 #[path = "../../src/trace.rs"]
