@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// An address that nothing else uses, one a test step.
-fn fresh(name: &str) -> Address {
+pub(crate) fn fresh(name: &str) -> Address {
     Address::from_slice(&keccak256(name)[12..])
 }
 
-fn deposit(net: &Devnet, user: usize, to: Address, wei: u64) -> B256 {
+pub(crate) fn deposit(net: &Devnet, user: usize, to: Address, wei: u64) -> B256 {
     let vault = net.network.l1.vault.to_string();
     let value = wei.to_string();
     let args = [&vault, "depositETH(address)", &to.to_string(), "--value", &value];
@@ -30,7 +30,7 @@ fn withdraw(net: &Devnet, user: usize, to: Address, wei: u64) -> B256 {
     net.send_side(&net.user(user), &[&gateway, signature, &zero, &wei, &to, "0", "--value", &wei])
 }
 
-async fn credited(net: &Devnet, node: usize, to: Address, wei: u64) {
+pub(crate) async fn credited(net: &Devnet, node: usize, to: Address, wei: u64) {
     let endpoint = net.node(node);
     until("the credit", async || {
         endpoint.balance(to).await.ok().filter(|balance| !balance.is_zero())
@@ -49,7 +49,7 @@ async fn reached(net: &Devnet, hash: B256, stage: WithdrawalStage) {
     .await;
 }
 
-async fn grows(net: &Devnet, node: usize, by: u64) {
+pub(crate) async fn grows(net: &Devnet, node: usize, by: u64) {
     let endpoint = net.node(node);
     let from = until("a height", async || endpoint.block_number().await.ok()).await;
     until("new blocks", async || {

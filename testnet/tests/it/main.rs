@@ -11,3 +11,4 @@ mod devnet;
 mod faults;
 mod hostile;
 mod peg_loop;
+mod snapshot;
