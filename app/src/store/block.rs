@@ -73,6 +73,8 @@ pub struct Layer {
     pub(super) included: Vec<Bytes>,
     /// Transactions by hash.
     index: HashMap<B256, usize>,
+    /// About how many bytes of memory its changes take, those of its trie included.
+    pub(super) weight: usize,
 }
 
 impl Layer {
@@ -130,6 +132,7 @@ impl Layer {
                 transactions: executed.transactions,
                 receipts: executed.receipts,
             }),
+            weight: weight(&executed.changes),
             changes: executed.changes,
             trie: executed.trie,
             gone: executed.gone,
@@ -185,11 +188,10 @@ impl Layer {
         let index = *self.index.get(&hash)?;
         Some(TxPosition { height: self.number(), index })
     }
+}
 
-    /// About how many bytes of memory its changes take, those of its trie included.
-    pub(super) fn weight(&self) -> usize {
-        const PER_CHANGE: usize = 1024;
-        let words: usize = self.changes.accounts.values().map(|a| a.storage.len()).sum();
-        (words + self.changes.accounts.len()) * PER_CHANGE
-    }
+fn weight(changes: &ChangeSet) -> usize {
+    const PER_CHANGE: usize = 1024;
+    let words: usize = changes.accounts.values().map(|account| account.storage.len()).sum();
+    (words + changes.accounts.len()) * PER_CHANGE
 }

@@ -68,7 +68,7 @@ impl Chain {
     /// How many blocks on disk the tables do not know yet, and about how many bytes those take.
     pub(super) fn behind(&self) -> (usize, usize) {
         let durable = self.layers.iter().take_while(|layer| layer.number() <= self.durable);
-        durable.fold((0, 0), |(blocks, bytes), layer| (blocks + 1, bytes + layer.weight()))
+        durable.fold((0, 0), |(blocks, bytes), layer| (blocks + 1, bytes + layer.weight))
     }
 }
 

@@ -9,10 +9,20 @@ use super::{changes, keys, record};
 pub(super) fn batch(layer: &Layer) -> Batch {
     let mut batch = Batch::new();
     let height = keys::height(layer.number());
+    // Of a full block each of the three is some milliseconds' work.
+    let (body, (receipts, changes)) = rayon::join(
+        || record::seal_transactions(&layer.block.transactions),
+        || {
+            rayon::join(
+                || record::seal_receipts(&layer.block.receipts),
+                || changes::seal(&layer.changes, &layer.exits),
+            )
+        },
+    );
     batch.put(keys::HEADER, height, record::seal_tip(&layer.tip));
-    batch.put(keys::BODY, height, record::seal_transactions(&layer.block.transactions));
-    batch.put(keys::RECEIPTS, height, record::seal_receipts(&layer.block.receipts));
-    batch.put(keys::CHANGES, height, changes::seal(&layer.changes, &layer.exits));
+    batch.put(keys::BODY, height, body);
+    batch.put(keys::RECEIPTS, height, receipts);
+    batch.put(keys::CHANGES, height, changes);
     for (hash, code) in &layer.changes.code {
         batch.put(keys::CODE, hash.as_slice(), record::seal(code));
     }

@@ -131,6 +131,8 @@ impl<'a, R: NodeReader + Sync> Ahead<'a, R> {
         }
         let node = open(self.reader, owner, self.height, child, path)?;
         let take = |left: usize| Some(left.saturating_sub(node.resident));
+        // There may be more below it.
+        self.has_more.store(true, Ordering::Relaxed);
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         Ok(Some(Child::Open(node)))
     }
