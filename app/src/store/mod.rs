@@ -68,7 +68,7 @@ pub use view::{AccountProof, SlotProof, View};
 /// them (`eth_getProof`).
 const PROOF_WINDOW: usize = 16;
 /// How many times what is due may pile up before commits wait for the tables.
-const PATIENCE: usize = 4;
+const PATIENCE: usize = 2;
 /// The trie is trimmed to its budget every so many blocks.
 const TRIM_EVERY: u64 = 4;
 

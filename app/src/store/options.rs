@@ -15,8 +15,8 @@ pub struct StoreOptions {
     pub block_cache: usize,
     /// The tables take in new blocks when they are so many blocks behind. Default: 64.
     pub flush_blocks: usize,
-    /// The tables take in new blocks when those take about so many bytes of memory. Four times as
-    /// many stop the chain until they have. Default: 32 MiB.
+    /// The tables take in new blocks when those take about so many bytes of memory. Twice as
+    /// many stop the chain until they have. Default: 16 MiB.
     pub flush_bytes: usize,
     /// How many of the newest blocks keep their state readable; 0 keeps all. Default: 10 000.
     pub history: u64,
@@ -34,7 +34,7 @@ impl Default for StoreOptions {
             state_cache: 32 << 20,
             block_cache: 32 << 20,
             flush_blocks: 64,
-            flush_bytes: 32 << 20,
+            flush_bytes: 16 << 20,
             history: 10_000,
             snapshot_interval: 0,
             snapshots_kept: 2,
