@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_malachitebft_app::types::core::{
-    SignedMessage, SignedProposal, SignedVote, ValidatorProof, VoteExtensionScope, VoteType,
+    ExtendedCommitCertificate, SignedMessage, SignedProposal, SignedVote, ValidatorProof,
+    VoteExtensionScope, VoteType,
 };
 use arc_malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use ed25519_consensus::VerificationKey;
 use tokio::sync::mpsc;
 
 use crate::canonical::{proposal_sign_bytes, vote_sign_bytes};
-use crate::context::{Context, Height, Proposal, Signature, Vote};
+use crate::context::{Context, Height, Proposal, Signature, ValidatorSet, Vote};
 use crate::guard::{Guard, GuardError, Slot, Step};
 use crate::keys::PrivValidatorKey;
 
@@ -72,6 +73,24 @@ impl Verifier<Context> for ZipVerifier {
 
 /// What stands where a signature would, of a step that this node abstains from: nobody's.
 const ABSTAINED: [u8; 64] = [0; 64];
+
+/// Takes out of a certificate what a node counted of its own where it abstained: the engine does
+/// not verify its own votes. `None` where the others' signatures are no quorum: then nothing is
+/// decided yet, whatever the engine says, and to commit could be to commit what nobody else will.
+pub(crate) fn without_abstentions(
+    mut certificate: ExtendedCommitCertificate<Context>,
+    validators: &ValidatorSet,
+) -> Option<ExtendedCommitCertificate<Context>> {
+    let all = certificate.commit_signatures.len();
+    certificate.commit_signatures.retain(|commit| *commit.signature.bytes() != ABSTAINED);
+    if certificate.commit_signatures.len() == all {
+        return Some(certificate);
+    }
+    let signers = certificate.commit_signatures.iter().map(|commit| &commit.address);
+    let power =
+        signers.filter_map(|address| validators.find(address)).map(|(_, v)| v.power()).sum();
+    validators.is_quorum(power).then_some(certificate)
+}
 
 /// Signs behind the guard. A refusal is also sent to `refused`, which ends the process.
 ///
@@ -179,10 +198,43 @@ impl Signer<Context> for GuardedSigner {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use arc_malachitebft_app::types::core::{NilOrVal, Round};
+    use arc_malachitebft_app::types::core::{ExtendedCommitSignature, NilOrVal, Round};
 
     use super::*;
-    use crate::context::Address;
+    use crate::context::{Address, BlockRef, BlockTime, PartSet};
+    use std::time::Duration;
+
+    #[test]
+    fn an_abstention_decides_nothing() {
+        let keys: Vec<_> = (1..=4).map(|seed| PrivValidatorKey::generate([seed; 32])).collect();
+        let set = ValidatorSet::new(keys.iter().map(|key| (key.public_key(), 10))).unwrap();
+        let certificate = |signatures: [u8; 4]| ExtendedCommitCertificate {
+            height: Height::new(4),
+            round: Round::new(0),
+            value_id: BlockRef {
+                hash: [1; 32],
+                parts: PartSet { total: 1, hash: [2; 32] },
+                time: BlockTime::since_epoch(Duration::ZERO),
+            },
+            commit_signatures: keys
+                .iter()
+                .zip(signatures)
+                .filter(|(_, byte)| *byte != u8::MAX)
+                .map(|(key, byte)| {
+                    let address = Address::new(key.address());
+                    ExtendedCommitSignature::new(address, Signature::new([byte; 64]), None)
+                })
+                .collect(),
+        };
+        let left = |signatures| {
+            let left = without_abstentions(certificate(signatures), &set)?;
+            Some(left.commit_signatures.len())
+        };
+        assert_eq!(left([1, 1, 1, 1]), Some(4));
+        assert_eq!(left([1, 1, 1, u8::MAX]), Some(3), "a certificate without its own vote");
+        assert_eq!(left([1, 1, 1, 0]), Some(3), "three others decide");
+        assert_eq!(left([1, 1, u8::MAX, 0]), None, "two do not");
+    }
 
     #[tokio::test]
     async fn below_its_last_signature_a_validator_abstains_or_is_refused() {
