@@ -46,7 +46,7 @@ conformance: setup ## The official EVM tests (EEST_DIR: directory or archive, FI
 durability: build ## Power cuts, broken disks and flipped bytes, twenty times what `make test` runs
 	MOORING_SEEDS=20000 $(CARGO) test --locked --workspace --test it -- --nocapture store:: flips:: process::
 
-fuzz: setup ## Hostile bytes to decoders, JSON-RPC and tries (TARGET: one of them; FUZZ_SECONDS: each, 60 if not told)
+fuzz: setup ## Hostile bytes to decoders, snapshots, JSON-RPC and tries (TARGET: one of them; FUZZ_SECONDS: each, 60 if not told)
 	./scripts/fuzz.sh $(TARGET)
 
 lint: setup $(DENY) ## Formatting, clippy, docs, bans, licences, sources

@@ -12,6 +12,8 @@
 mod error;
 mod exporter;
 mod format;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod rebuild;
 mod restore;
 mod saved;
