@@ -44,7 +44,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use alloy_primitives::B256;
-use mooring_rocks::{Batch, Db, Memory, OpenError, Snapshot, Sync};
+use mooring_rocks::{Batch, Db, Memory, OpenError, Sync};
 use mooring_stf::{ExecutedBlock, Fault};
 
 use crate::snapshot::Exporter;
@@ -69,8 +69,6 @@ pub use view::{AccountProof, SlotProof, View};
 const PROOF_WINDOW: usize = 16;
 /// How many times what is due may pile up before commits wait for the tables.
 const PATIENCE: usize = 2;
-/// The trie is trimmed to its budget every so many blocks.
-const TRIM_EVERY: u64 = 4;
 
 /// The chain on disk. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]
@@ -149,7 +147,7 @@ impl Store {
         };
         recover::check_identity(dir, &db.snapshot(), chain)?;
         load::clear_unfinished(&db).map_err(|e| broken(Box::new(e)))?;
-        let mark = check_mark(dir, &db.snapshot(), logs)?;
+        let mark = recover::check_mark(dir, &db.snapshot(), logs)?;
         let hot = Arc::new(Hot::new(options.state_cache));
         let chain = recover::chain(&db, chain, hot, genesis).map_err(|e| broken(Box::new(e)))?;
         let exporter = options.exporter(dir).map_err(|e| broken(Box::new(e)))?;
@@ -352,10 +350,10 @@ impl Shared {
     /// tables, at height `stored`, hold them.
     fn trim(&self, layer: &mut Layer, stored: u64) {
         let (height, budget) = (layer.number(), self.options.trie_cache);
-        if layer.trie.resident() <= budget || !height.is_multiple_of(TRIM_EVERY) {
+        if layer.trie.resident() <= budget {
             return;
         }
-        for keep in [256, 64, 16, 4, 1] {
+        for keep in [64, 8, 1] {
             layer.trie = layer.trie.pruned(stored, height.saturating_sub(keep));
             if layer.trie.resident() <= budget / 4 * 3 {
                 return;
@@ -386,23 +384,6 @@ impl Shared {
     fn lock_writer(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Refuses a database that has fewer blocks than it had: than were noted, or than its tables have
-/// taken in.
-fn check_mark(dir: &Path, base: &Snapshot, logs: Vec<String>) -> Result<Mark, StoreError> {
-    let path = || dir.to_owned();
-    let fault = |e: Fault| StoreError::Database { path: path(), source: Box::new(e) };
-    let disk = |e: std::io::Error| StoreError::Database { path: path(), source: Box::new(e) };
-    let found = recover::tip_height(base).map_err(fault)?;
-    let flushed = recover::flushed(base).map_err(fault)?;
-    let expected = Mark::read(dir).map_err(disk)?.max(flushed);
-    // Block zero is made again where only its tables are there.
-    let (found, expected) = (found.unwrap_or(0), expected.unwrap_or(0));
-    if expected > found {
-        return Err(StoreError::LostBlocks { path: path(), found, expected, logs });
-    }
-    Mark::open(dir).map_err(disk)
 }
 
 fn open_error(dir: &Path, error: OpenError) -> StoreError {

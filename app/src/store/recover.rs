@@ -12,6 +12,7 @@ use super::block::{Layer, Tip};
 use super::chain::Chain;
 use super::flush::{self, Job};
 use super::hot::Hot;
+use super::mark::Mark;
 use super::view::{self, Base};
 use super::{StoreError, View, changes, keys, record, write};
 
@@ -140,4 +141,25 @@ pub(super) fn check_identity(
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Refuses a database that has fewer blocks than it had: than were noted, or than its tables have
+/// taken in.
+pub(super) fn check_mark(
+    dir: &Path,
+    base: &Snapshot,
+    logs: Vec<String>,
+) -> Result<Mark, StoreError> {
+    let path = || dir.to_owned();
+    let fault = |e: Fault| StoreError::Database { path: path(), source: Box::new(e) };
+    let disk = |e: std::io::Error| StoreError::Database { path: path(), source: Box::new(e) };
+    let found = tip_height(base).map_err(fault)?;
+    let flushed = flushed(base).map_err(fault)?;
+    let expected = Mark::read(dir).map_err(disk)?.max(flushed);
+    // Block zero is made again where only its tables are there.
+    let (found, expected) = (found.unwrap_or(0), expected.unwrap_or(0));
+    if expected > found {
+        return Err(StoreError::LostBlocks { path: path(), found, expected, logs });
+    }
+    Mark::open(dir).map_err(disk)
 }
