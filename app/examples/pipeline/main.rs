@@ -58,11 +58,14 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         [] => all(FULL),
         ["--quick"] => all(QUICK),
+        ["--runs", runs] => {
+            runs.parse().map_err(Error::from).and_then(|runs| all(Plan { runs, ..FULL }))
+        }
         ["setup", dir, accounts, senders] => setup(dir, accounts, senders),
         ["load", dir, kind, first, count, senders] => sign(dir, kind, first, count, senders),
         ["run", dir, memory, senders, size, timed] => run(dir, memory, senders, size, timed),
         ["open", dir] => run::open(Path::new(dir)),
-        _ => Err("usage: pipeline [--quick]".into()),
+        _ => Err("usage: pipeline [--quick | --runs N]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

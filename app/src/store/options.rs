@@ -9,7 +9,7 @@ use crate::snapshot::{Exporter, Snapshots};
 pub struct StoreOptions {
     /// Bytes of trie nodes kept in memory. Default: 64 MiB.
     pub trie_cache: usize,
-    /// Bytes of accounts and words kept in memory. Default: 32 MiB.
+    /// Bytes of accounts and words kept in memory. Default: 24 MiB.
     pub state_cache: usize,
     /// Bytes of database blocks kept in memory. Default: 32 MiB.
     pub block_cache: usize,
@@ -31,7 +31,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             trie_cache: 64 << 20,
-            state_cache: 32 << 20,
+            state_cache: 24 << 20,
             block_cache: 32 << 20,
             flush_blocks: 64,
             flush_bytes: 16 << 20,
