@@ -99,6 +99,8 @@ fn answer(text: &str) -> Result<()> {
 fn step(words: &[&str]) -> Result<String> {
     let output = Command::new(std::env::current_exe()?)
         .args(words)
+        // As the node sets it.
+        .env("MIMALLOC_PURGE_DELAY", "0")
         .stderr(std::process::Stdio::inherit())
         .output()?;
     // A run ends by a signal of its own: whoever comes next finds a crash.
