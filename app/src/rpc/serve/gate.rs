@@ -34,7 +34,7 @@ use crate::rpc::Limits;
 const BUFFERS_KIB: usize = 32 * 1024;
 /// Answers of executions, searches and batches that are made or not yet taken, over all
 /// connections.
-const LARGE_ANSWERS: usize = 16;
+const LARGE_ANSWERS: usize = 10;
 /// Bodies up to this do not wait for room.
 const SMALL_BODY: usize = 16 * 1024;
 /// Bytes of a large answer that the connection is given at once.
