@@ -17,10 +17,6 @@ use std::process::{Command, ExitCode};
 use figures::{Figures, Table};
 use load::Kind;
 
-/// The allocator of the node.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
@@ -99,8 +95,6 @@ fn answer(text: &str) -> Result<()> {
 fn step(words: &[&str]) -> Result<String> {
     let output = Command::new(std::env::current_exe()?)
         .args(words)
-        // As the node sets it.
-        .env("MIMALLOC_PURGE_DELAY", "0")
         .stderr(std::process::Stdio::inherit())
         .output()?;
     // A run ends by a signal of its own: whoever comes next finds a crash.
