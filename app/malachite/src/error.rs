@@ -5,8 +5,8 @@ use mooring_abci::Fault;
 use crate::guard::GuardError;
 use crate::keys::KeyError;
 
-/// The exit code of a process whose guard refused to sign. Restarting does not help:
-/// the same key may be in use elsewhere, or the engine's log was lost.
+/// The exit code of a process whose guard refused to sign where no other validator can decide.
+/// Restarting does not help: the engine's log was lost, or the same key is in use elsewhere.
 pub const EXIT_DOUBLE_SIGN: u8 = 70;
 
 /// Each variant ends the node: the caller logs it and exits with [`EngineError::exit_code`].
@@ -62,10 +62,8 @@ impl EngineError {
     /// The process exit code: [`EXIT_DOUBLE_SIGN`] for a refused signature, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Guard(GuardError::Conflict { .. } | GuardError::Regression { .. }) => {
-                EXIT_DOUBLE_SIGN
-            }
-            Self::Guard(GuardError::Write { .. } | GuardError::Read { .. })
+            Self::Guard(error) if error.is_refusal() => EXIT_DOUBLE_SIGN,
+            Self::Guard(_)
             | Self::Config { .. }
             | Self::Key(_)
             | Self::Application(_)

@@ -3,11 +3,11 @@
 //! The guard file keeps, for the current height, the sign bytes and the signature of every
 //! step. It is durable **before** a signature leaves. Asked for bytes it has signed, the
 //! guard gives the stored signature; asked for other bytes at a step it has signed, or for
-//! a step behind the last one, it refuses, and the process must end.
+//! a step behind the last one, it refuses.
 //!
-//! Hazard: a crash after the guard is written and before the engine's log is, may leave the
-//! engine with another view of the step. It then ends at the conflict, and goes on once it
-//! has synced the height from its peers. That is the price of never signing twice.
+//! What led to a signature, above all the block this validator is locked on, is in the engine's
+//! log. Where that log is lost, or contradicts the guard, the height is **forgotten**: nothing
+//! more is signed there, and the validator follows the others through it.
 
 use std::fs;
 use std::io;
@@ -77,11 +77,21 @@ pub enum GuardError {
     },
 }
 
+impl GuardError {
+    /// Whether the guard itself said no, and not the disk.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::Regression { .. })
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
     height: u64,
     steps: Vec<Signed>,
+    /// Nothing more is signed at this height.
+    #[serde(default)]
+    forgotten: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +113,7 @@ impl Record {
     fn judge(&self, slot: Slot, sign_bytes: &[u8]) -> Result<Verdict, GuardError> {
         let same = self.steps.iter().find(|s| (s.round, s.step) == (slot.round, slot.step));
         if slot.height == self.height
+            && !self.forgotten
             && let Some(signed) = same
         {
             return match <[u8; 64]>::try_from(signed.signature.as_slice()) {
@@ -111,7 +122,9 @@ impl Record {
             };
         }
         match self.last() {
-            Some(last) if slot < last => Err(GuardError::Regression { slot, last }),
+            Some(last) if slot < last || (self.forgotten && slot.height == last.height) => {
+                Err(GuardError::Regression { slot, last })
+            }
             Some(_) | None => Ok(Verdict::Fresh),
         }
     }
@@ -128,7 +141,7 @@ impl Record {
             sign_bytes: sign_bytes.to_vec(),
             signature: signature.to_vec(),
         });
-        Self { height: slot.height, steps }
+        Self { height: slot.height, steps, forgotten: false }
     }
 }
 
@@ -155,10 +168,27 @@ impl Guard {
         Ok(Self { path: path.to_owned(), record })
     }
 
-    /// The height of the last signature, 0 where there is none. To sign there, this validator had
-    /// seen every height below decided.
-    pub const fn height(&self) -> u64 {
-        self.record.height
+    /// The last height that this validator must follow without a vote before it votes again, where
+    /// `next` is the first one that it has not seen decided: that of its last signature, unless
+    /// that is `next` itself and the engine `has_log` of it.
+    ///
+    /// # Errors
+    /// [`GuardError::Write`]: that the height is forgotten could not be made durable.
+    pub fn follows_through(&mut self, next: u64, has_log: bool) -> Result<Option<u64>, GuardError> {
+        let last = self.record.height;
+        if last < next || (last == next && has_log && !self.record.forgotten) {
+            return Ok(None);
+        }
+        self.forget()?;
+        Ok(Some(last))
+    }
+
+    /// Signs nothing more at the height of the last signature.
+    ///
+    /// # Errors
+    /// [`GuardError::Write`].
+    pub fn forget(&mut self) -> Result<(), GuardError> {
+        self.put(Record { forgotten: true, ..self.record.clone() })
     }
 
     /// Signs `sign_bytes` for `slot`: the guard file is durable before the signature is returned.
@@ -175,12 +205,16 @@ impl Guard {
             return Ok(signature);
         }
         let signature = sign(sign_bytes);
-        let next = self.record.with(slot, sign_bytes, &signature);
+        self.put(self.record.with(slot, sign_bytes, &signature))?;
+        Ok(signature)
+    }
+
+    fn put(&mut self, next: Record) -> Result<(), GuardError> {
         let json = serde_json::to_vec(&next).expect("numbers and byte lists always serialize");
         write_atomic(&self.path, &json)
             .map_err(|source| GuardError::Write { path: self.path.clone(), source })?;
         self.record = next;
-        Ok(signature)
+        Ok(())
     }
 }
 

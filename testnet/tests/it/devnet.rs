@@ -209,6 +209,17 @@ impl Devnet {
         table.start(name, command, &log).expect("it starts");
     }
 
+    /// The end of every log, first of the processes that have ended, which are those to look at.
+    fn print_logs(&self) {
+        let mut all = Table::load(&self.path()).map(|table| table.processes).unwrap_or_default();
+        all.sort_by_key(mooring_testnet::process::Process::alive);
+        for process in all {
+            let (name, log) = (&process.name, status::log_path(&self.path(), &process.name));
+            let (state, lines) = if process.alive() { ("runs", 12) } else { ("has ended", 40) };
+            println!("--- {name} {state}\n{}", status::tail(&log, lines));
+        }
+    }
+
     pub(crate) fn alive(&self, name: &str) -> bool {
         let table = Table::load(&self.path()).expect("the process table");
         table.get(name).is_some_and(mooring_testnet::process::Process::alive)
@@ -218,10 +229,7 @@ impl Devnet {
 impl Drop for Devnet {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for name in ["l1", "node0", "node1", "relayer0", "relayer1"] {
-                let log = status::log_path(&self.path(), name);
-                println!("--- {name}\n{}", status::tail(&log, 25));
-            }
+            self.print_logs();
         }
         if let Ok(table) = Table::load(&self.path()) {
             let killed = table.stop().unwrap_or_default();

@@ -83,3 +83,42 @@ fn a_damaged_guard_file_is_never_taken_for_an_empty_one() {
     fs::write(&path, b"{}").unwrap();
     assert!(matches!(Guard::open(&path), Err(GuardError::Read { .. })));
 }
+
+#[test]
+fn a_forgotten_height_is_signed_no_more_even_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard.json");
+    let mut guard = Guard::open(&path).unwrap();
+    guard.sign(slot(5, 0, Step::Prevote), b"a", key).unwrap();
+    guard.forget().unwrap();
+
+    let mut guard = Guard::open(&path).unwrap();
+    for again in [slot(5, 0, Step::Prevote), slot(5, 0, Step::Precommit), slot(5, 7, Step::Prevote)]
+    {
+        assert!(matches!(guard.sign(again, b"a", key), Err(GuardError::Regression { .. })));
+    }
+    assert_eq!(guard.follows_through(5, true).unwrap(), Some(5));
+    assert_eq!(guard.follows_through(6, true).unwrap(), None);
+    guard.sign(slot(6, 0, Step::Prevote), b"b", key).unwrap();
+    assert_eq!(guard.follows_through(6, true).unwrap(), None, "the next height is not forgotten");
+}
+
+#[test]
+fn heights_whose_log_is_lost_are_followed() {
+    let cases = [
+        (4, true, Some(5), "the last signature is above the next height"),
+        (5, false, Some(5), "no log of the next height, which is signed"),
+        (5, true, None, "the log says why"),
+        (6, false, None, "the next height is above all that is signed"),
+    ];
+    for (next, has_log, through, why) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guard.json");
+        let mut guard = Guard::open(&path).unwrap();
+        assert_eq!(guard.follows_through(1, false).unwrap(), None, "nothing is signed");
+        guard.sign(slot(5, 0, Step::Precommit), b"a", key).unwrap();
+        assert_eq!(guard.follows_through(next, has_log).unwrap(), through, "{why}");
+        let forgotten = guard.sign(slot(5, 1, Step::Prevote), b"b", key).is_err();
+        assert_eq!(forgotten, through.is_some(), "{why}");
+    }
+}

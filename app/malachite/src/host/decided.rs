@@ -8,7 +8,6 @@ use super::apply::apply;
 use crate::block::ParsedBlock;
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::signing::without_abstentions;
 
 impl Host {
     /// Stores the block and its certificate, runs it through the application and commits.
@@ -16,21 +15,12 @@ impl Host {
         &mut self,
         certificate: ExtendedCommitCertificate<Context>,
     ) -> Result<(), EngineError> {
-        let height = certificate.height.get();
-        let counted = without_abstentions(certificate, &self.state.validators);
-        let certificate = counted.ok_or_else(|| EngineError::Diverged {
-            height,
-            reason:
-                "its certificate needs the vote of this node, which abstains at heights that it \
-                     has signed before; start it again to catch up from the others"
-                    .to_owned(),
-        })?;
         let block = self.decided_block(&certificate)?;
         self.memory.put_decided(&block, &certificate)?;
         self.settle_evidence(&block)?;
         let params = &self.config.params;
         self.state = apply(&self.app, &self.memory, params, &self.state, &block).await?;
-        let round = certificate.round.as_u32().unwrap_or(0);
+        let (height, round) = (certificate.height.get(), certificate.round.as_u32().unwrap_or(0));
         info!(height, round, id = %block.id(), txs = block.txs().len(), "committed block");
         self.certificate = Some(certificate);
         self.recall(self.height())?;

@@ -5,9 +5,8 @@ use arc_malachitebft_app::types::MisbehaviorEvidence;
 use arc_malachitebft_app::types::core::ExtendedCommitCertificate;
 
 use super::Host;
-use crate::context::{Context, Height};
+use crate::context::Context;
 use crate::error::EngineError;
-use crate::signing::without_abstentions;
 
 impl Host {
     /// Keeps the certificate when it grew, and evidence; forgets the height's proposals.
@@ -17,23 +16,12 @@ impl Host {
         evidence: &MisbehaviorEvidence<Context>,
     ) -> Result<Next<Context>, EngineError> {
         let height = certificate.height;
-        // The height's validators: those of the last, once it is decided.
-        let counted = without_abstentions(certificate, &self.state.last_validators);
-        let Some(certificate) = counted else { return self.next(height, evidence) };
         let signatures = certificate.commit_signatures.len();
         let known = self.certificate.as_ref().map_or(0, |c| c.commit_signatures.len());
         if height == self.state.height && signatures > known {
             self.memory.put_certificate(&certificate)?;
             self.certificate = Some(certificate);
         }
-        self.next(height, evidence)
-    }
-
-    fn next(
-        &mut self,
-        height: Height,
-        evidence: &MisbehaviorEvidence<Context>,
-    ) -> Result<Next<Context>, EngineError> {
         self.collect_evidence(height, evidence)?;
         self.memory.prune_proposed(self.state.height)?;
         Ok(Next::Start(self.height(), self.height_params()))

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::block::{ChainParams, ChainState};
 use crate::config::Genesis;
 use crate::context::{Address, BlockRef, BlockTime, Context, Height, StreamInit};
+use crate::engine::Ended;
 use crate::error::EngineError;
 use crate::status::EngineStatus;
 use memory::Proposed;
@@ -134,24 +135,27 @@ impl Host {
         }
     }
 
-    /// Answers the engine until cancelled. A message being handled is finished first.
+    /// Answers the engine until cancelled, or until the height `through` is decided where there is
+    /// one. A message being handled is finished first.
     ///
     /// # Errors
     /// The node cannot go on.
     pub(crate) async fn run(
         mut self,
         mut messages: mpsc::Receiver<AppMsg<Context>>,
-    ) -> Result<(), EngineError> {
+        through: Option<Height>,
+    ) -> Result<Ended, EngineError> {
         let cancel = self.cancel.clone();
-        loop {
+        while through.is_none_or(|through| self.state.height < through) {
             let message = tokio::select! {
                 biased;
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => return Ok(Ended::Cancelled),
                 message = messages.recv() => message,
             };
             let message = message.ok_or(EngineError::Stopped("its host channel closed"))?;
             self.handle(message).await?;
         }
+        Ok(Ended::Followed)
     }
 
     /// Dispatches. A reply whose receiver is gone is dropped: the engine moved on.

@@ -111,6 +111,14 @@ impl Node {
         timeout(PATIENCE, task).await.expect("the node stops in time").unwrap()
     }
 
+    /// The disk of a stopped node is lost, but for the guard file.
+    pub(crate) fn lose_data(&mut self) {
+        self.store = Arc::default();
+        *self.app.committed.lock().unwrap() = Default::default();
+        std::fs::remove_file(self.config.home.join("consensus.wal")).unwrap();
+        self.sender.send_replace(EngineStatus::default());
+    }
+
     /// The result of a node that ends by itself.
     pub(crate) async fn ended(&mut self) -> Result<(), EngineError> {
         let (_cancel, task) = self.running.take().unwrap();

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use mooring_abci::ConsensusStore;
 use mooring_abci::proto::abci::RequestFinalizeBlock;
-use mooring_abci::proto::types::{Block, BlockIdFlag};
+use mooring_abci::proto::types::{Block, BlockIdFlag, CommitSig};
 use mooring_malachite::{EXIT_DOUBLE_SIGN, EngineError};
 use prost::Message;
 use tendermint::block::Header;
@@ -146,20 +146,93 @@ async fn a_rejected_block_costs_a_round_only() {
     assert!(round > 0, "height 2 was decided in round {round}");
 }
 
+/// A guard file that says: round 0 of `height` is signed, each step, with other bytes.
+fn signed_otherwise(height: u64) -> String {
+    let step = |step: &str| {
+        serde_json::json!({
+            "round": 0, "step": step,
+            "sign_bytes": [1, 2, 3], "signature": vec![0_u8; 64],
+        })
+    };
+    let steps: Vec<_> = ["proposal", "prevote", "precommit"].into_iter().map(step).collect();
+    serde_json::json!({ "height": height, "steps": steps }).to_string()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_conflicting_guard_file_ends_the_node_with_its_own_exit_code() {
+async fn a_conflicting_guard_file_ends_a_node_that_decides_alone() {
     let mut nodes = network(1, 1);
     let node = &mut nodes[0];
-    let signed = serde_json::json!({
-        "height": 1,
-        "steps": [{
-            "round": 0, "step": "prevote",
-            "sign_bytes": [1, 2, 3], "signature": vec![0_u8; 64],
-        }],
-    });
-    std::fs::write(&node.config.guard, signed.to_string()).unwrap();
+    std::fs::write(&node.config.guard, signed_otherwise(1)).unwrap();
     node.start();
     let error = node.ended().await.unwrap_err();
     assert!(matches!(error, EngineError::Guard(_)), "{error:?}");
     assert_eq!(error.exit_code(), EXIT_DOUBLE_SIGN);
+}
+
+/// The heights up to `tip` whose commit holds a signature of validator `i`.
+fn signed_by(node: &Node, i: u8, tip: u64) -> BTreeSet<u64> {
+    let me = validator_key(i).address();
+    (2..=tip)
+        .filter(|&height| {
+            let commit = block(node, height).last_commit.unwrap();
+            let by_me = |s: &CommitSig| s.validator_address == me.as_slice();
+            commit.signatures.iter().any(by_me)
+        })
+        .map(|height| height - 1)
+        .collect()
+}
+
+/// Waits for a vote of validator `i` above `through`; the heights that it signed.
+async fn votes_again(at: &mut Node, i: u8, through: u64) -> BTreeSet<u64> {
+    for tip in through + 2..through + 300 {
+        at.reaches(tip).await;
+        let signed = signed_by(at, i, tip);
+        if signed.range(through + 1..).next().is_some() {
+            return signed;
+        }
+    }
+    panic!("validator {i} never voted again after {through}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_that_lost_its_data_follows_through_what_it_signed_then_votes() {
+    let mut nodes = network(4, 4);
+    nodes.iter_mut().for_each(Node::start);
+    all_reach(&mut nodes, 3).await;
+    // One of four heights in a row is its own to propose, and the last are not decided yet.
+    for ahead in 0..4 {
+        nodes[3].stop().await.unwrap();
+        let stopped_at = nodes[3].store.tip().unwrap();
+        nodes[3].lose_data();
+        let through = stopped_at + 2 + ahead;
+        std::fs::write(&nodes[3].config.guard, signed_otherwise(through)).unwrap();
+        nodes[3].start();
+        let voted = votes_again(&mut nodes[0], 3, through).await;
+        // When it stopped it may have voted for the block above its own.
+        let again = voted.range(stopped_at + 2..=through).next();
+        assert_eq!(again, None, "it voted where it had, of {stopped_at} to {through}");
+    }
+    let tip = nodes[0].store.tip().unwrap();
+    all_reach(&mut nodes, tip).await;
+    stop_all(&mut nodes).await;
+    assert_agreement(&nodes, usize::try_from(tip).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_whose_guard_refuses_leaves_the_height_to_the_others() {
+    let mut nodes = network(4, 4);
+    // Its log is there and empty: that the guard knows better shows at the first signature.
+    std::fs::write(&nodes[3].config.guard, signed_otherwise(1)).unwrap();
+    std::fs::create_dir_all(&nodes[3].config.home).unwrap();
+    std::fs::write(nodes[3].config.home.join("consensus.wal"), b"").unwrap();
+    nodes.iter_mut().for_each(Node::start);
+    let error = nodes[3].ended().await.unwrap_err();
+    assert_eq!(error.exit_code(), EXIT_DOUBLE_SIGN, "{error:?}");
+    nodes[3].start();
+    let voted = votes_again(&mut nodes[0], 3, 1).await;
+    assert!(!voted.contains(&1), "it voted at 1, where it had");
+    let tip = nodes[0].store.tip().unwrap();
+    all_reach(&mut nodes, tip).await;
+    stop_all(&mut nodes).await;
+    assert_agreement(&nodes, usize::try_from(tip).unwrap());
 }
