@@ -14,6 +14,7 @@ pub mod config;
 pub mod dev;
 pub mod health;
 pub mod home;
+mod log;
 pub mod mempool;
 pub mod node;
 pub mod p2p;

@@ -65,9 +65,14 @@ impl Db {
             DB::open_cf_descriptors(&options::database(memory), path, all).map_err(Error::from)
         };
         let inner = open().or_else(|error| {
-            let again = ingest::give_back(path, &error);
-            let again = again.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-            if again { open() } else { Err(error) }.map_err(|error| open_error(path, error))
+            let io = |source| OpenError::Io { path: path.to_owned(), source };
+            match ingest::give_back(path, &error).map_err(io)? {
+                None => Err(open_error(path, error)),
+                Some(table) => open().or_else(|error| {
+                    std::fs::remove_file(table).map_err(io)?;
+                    Err(open_error(path, error))
+                }),
+            }
         })?;
         Ok(Self { inner, path: path.to_owned(), columns: columns.to_vec(), cache, _lock: lock })
     }

@@ -6,7 +6,7 @@ use rocksdb::{IngestExternalFileOptions, SstFileWriter};
 use std::{
     fs,
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Where table files are written before the database takes them over.
@@ -107,15 +107,16 @@ fn sync(directory: &Path) -> io::Result<()> {
 /// the file still has the name that it was written under. Should it be another file, RocksDB sees
 /// that: the manifest has the file's unique identity.
 ///
-/// Returns whether there is now a reason to open again.
-pub(crate) fn give_back(database: &Path, error: &Error) -> io::Result<bool> {
-    let Error::Corrupt(text) = error else { return Ok(false) };
-    let Some(name) = missing_table(text) else { return Ok(false) };
-    match fs::hard_link(database.join(DIRECTORY).join(FILE), database.join(name)) {
-        Ok(()) => sync(database).map(|()| true),
+/// Returns the name it has now, where there is a reason to open again.
+pub(crate) fn give_back(database: &Path, error: &Error) -> io::Result<Option<PathBuf>> {
+    let Error::Corrupt(text) = error else { return Ok(None) };
+    let Some(name) = missing_table(text) else { return Ok(None) };
+    let table = database.join(name);
+    match fs::hard_link(database.join(DIRECTORY).join(FILE), &table) {
+        Ok(()) => sync(database).map(|()| Some(table)),
         // There is no such file, or the table was not what was missing.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(error),
     }

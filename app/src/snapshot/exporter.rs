@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::saved::{Saved, Snapshots};
 use super::{Manifest, SnapshotError};
-use crate::store::Frozen;
+use crate::{log::in_words, store::Frozen};
 
 /// The running thread; it ends when this is dropped, and gives up what it is at.
 #[derive(Debug)]
@@ -101,15 +101,4 @@ pub(super) fn write(
     let describe = |chunks| Manifest { height, chain, app_hash, chunks };
     writer.end(describe, state.certificate()?.as_deref())?;
     snapshots.finish(&writer, height)
-}
-
-/// An error with all that caused it.
-pub(super) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    words
 }

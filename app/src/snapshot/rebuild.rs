@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 
 use alloy_consensus::Header;
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
-use mooring_bridge::apphash::AppState;
 use mooring_bridge::exit::{CompleteNode, Exit, Frontier};
-use mooring_bridge::types::Height;
+use mooring_stf::peg::view::ExitHead;
 use mooring_stf::{ChainParams, Fault};
 use mooring_trie::{NodeAt, TrieAccount, TrieBuilder};
 
@@ -155,7 +154,8 @@ impl<'a, S: Sink> Rebuild<'a, S> {
         if head.chain != manifest.chain || height != manifest.height {
             return forged("its head is of another chain or height than its description");
         }
-        let commits_to = app_hash(params, tip);
+        let exits = ExitHead { count: tip.exit_count, root: tip.exit_root };
+        let commits_to = params.app_hash(height, tip.header.hash_slow(), exits);
         if tip.app_hash != manifest.app_hash || commits_to != manifest.app_hash {
             return forged(format!(
                 "its block {height} has app hash {commits_to}, its description says {}",
@@ -304,17 +304,4 @@ impl<'a, S: Sink> Rebuild<'a, S> {
         let Self { headers, engine, entries, .. } = self;
         Ok(Rebuilt { tip, headers, engine, entries })
     }
-}
-
-/// The app hash of what is in a tip besides it.
-fn app_hash(params: &ChainParams, tip: &Tip) -> B256 {
-    AppState {
-        chain_id: params.chain_id,
-        height: Height::new(tip.header.number),
-        header_hash: tip.header.hash_slow(),
-        exit_root: tip.exit_root,
-        exit_count: tip.exit_count,
-        validators_hash: params.validators_hash(),
-    }
-    .hash()
 }

@@ -14,10 +14,10 @@ use mooring_abci::proto::abci::{
 use mooring_abci::{Fault, SnapshotApp};
 
 use super::SnapshotError;
-use super::exporter::in_words;
 use super::format::{FORMAT, Manifest, chunk_hash};
 use super::restore::{Rules, restore};
 use super::saved::{Saved, Snapshots, Writer, remove};
+use crate::log::in_words;
 use crate::store::Store;
 
 /// The most snapshots that are told of (CometBFT asks peers for no more).

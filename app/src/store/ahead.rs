@@ -2,7 +2,7 @@
 //! node by node.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use mooring_stf::{BlockState as _, Fault};
@@ -11,102 +11,100 @@ use mooring_trie::{Nibbles, NodeReader, StateTrie};
 use super::View;
 
 /// What is read: a commit takes it over.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Progress {
-    #[default]
-    Reading,
+    Reading(JoinHandle<Option<StateTrie>>),
     Read(StateTrie),
-    /// Taken over, given up, or never begun.
+    /// Taken over, or given up.
     Over,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    progress: Mutex<Progress>,
-    changed: Condvar,
-    is_stopping: AtomicBool,
 }
 
 /// The thread that reads; it ends early when this is dropped.
 #[derive(Debug)]
 pub(super) struct ReadAhead {
-    state: Arc<State>,
-    thread: Option<JoinHandle<()>>,
+    progress: Mutex<Progress>,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl ReadAhead {
     /// Begins to read the trie of `view`, at most `budget` bytes of it.
     pub(super) fn start(view: View, budget: usize) -> std::io::Result<Self> {
-        let state = Arc::<State>::default();
-        let own = Arc::clone(&state);
-        let run = move || own.set(read(&own, view, budget));
+        let is_stopping = Arc::<AtomicBool>::default();
+        let source = Interruptible { view, is_stopping: Arc::clone(&is_stopping) };
+        let run = move || read(&source, budget);
         let thread = std::thread::Builder::new().name("read-ahead".to_owned()).spawn(run)?;
-        Ok(Self { state, thread: Some(thread) })
+        Ok(Self { progress: Mutex::new(Progress::Reading(thread)), is_stopping })
     }
 
     /// What was read, once.
     pub(super) fn take(&self) -> Option<StateTrie> {
-        let mut progress = self.state.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*progress {
-            Progress::Read(_) => match std::mem::replace(&mut *progress, Progress::Over) {
-                Progress::Read(trie) => Some(trie),
-                Progress::Reading | Progress::Over => None,
-            },
-            Progress::Reading | Progress::Over => None,
+        let mut progress = self.progress(false);
+        match std::mem::replace(&mut *progress, Progress::Over) {
+            Progress::Read(trie) => Some(trie),
+            Progress::Over => None,
+            reading @ Progress::Reading(_) => {
+                *progress = reading;
+                None
+            }
         }
     }
 
     /// Waits until all is read.
     pub(super) fn wait(&self) {
-        let State { progress, changed, .. } = &*self.state;
-        let progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(changed.wait_while(progress, |progress| matches!(progress, Progress::Reading)));
+        drop(self.progress(true));
+    }
+
+    /// How far it is, or with `to_end` how it ended.
+    fn progress(&self, to_end: bool) -> MutexGuard<'_, Progress> {
+        // The progress is replaced whole, so a poisoned lock guards nothing half-done.
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_ended =
+            matches!(&*progress, Progress::Reading(thread) if to_end || thread.is_finished());
+        if has_ended
+            && let Progress::Reading(thread) = std::mem::replace(&mut *progress, Progress::Over)
+        {
+            match thread.join() {
+                Ok(Some(trie)) => *progress = Progress::Read(trie),
+                Ok(None) => {}
+                Err(_) => tracing::error!("the thread that reads ahead panicked"),
+            }
+        }
+        progress
     }
 }
 
 impl Drop for ReadAhead {
     fn drop(&mut self) {
-        self.state.is_stopping.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that reads ahead panicked");
-        }
-    }
-}
-
-impl State {
-    fn set(&self, progress: Progress) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
-        self.changed.notify_all();
-    }
-}
-
-fn read(state: &State, view: View, budget: usize) -> Progress {
-    let started = std::time::Instant::now();
-    let (trie, height) = (view.trie(), view.number());
-    match trie.read_ahead(&Interruptible { view, state }, height, budget) {
-        Ok(trie) => {
-            let bytes = trie.resident();
-            tracing::debug!(height, bytes, took = ?started.elapsed(), "read the trie ahead");
-            Progress::Read(trie)
-        }
-        Err(_) if state.is_stopping.load(Ordering::Relaxed) => Progress::Over,
-        Err(error) => {
-            // The block that needs the node stops the chain; this only looked at it early.
-            tracing::warn!(%error, "cannot read the trie ahead");
-            Progress::Over
-        }
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.wait();
     }
 }
 
 /// A view that stops answering when the store is closed.
-struct Interruptible<'a> {
+struct Interruptible {
     view: View,
-    state: &'a State,
+    is_stopping: Arc<AtomicBool>,
 }
 
-impl NodeReader for Interruptible<'_> {
+fn read(source: &Interruptible, budget: usize) -> Option<StateTrie> {
+    let started = std::time::Instant::now();
+    let (trie, height) = (source.view.trie(), source.view.number());
+    match trie.read_ahead(source, height, budget) {
+        Ok(trie) => {
+            let bytes = trie.resident();
+            tracing::debug!(height, bytes, took = ?started.elapsed(), "read the trie ahead");
+            Some(trie)
+        }
+        Err(_) if source.is_stopping.load(Ordering::Relaxed) => None,
+        Err(error) => {
+            // The block that needs the node stops the chain; this only looked at it early.
+            tracing::warn!(%error, "cannot read the trie ahead");
+            None
+        }
+    }
+}
+
+impl NodeReader for Interruptible {
     type Error = Fault;
 
     fn node(
@@ -114,7 +112,7 @@ impl NodeReader for Interruptible<'_> {
         owner: Option<alloy_primitives::B256>,
         path: &Nibbles,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        if self.state.is_stopping.load(Ordering::Relaxed) {
+        if self.is_stopping.load(Ordering::Relaxed) {
             return Err(Fault::new("read the trie ahead: the store is being closed"));
         }
         self.view.node(owner, path)

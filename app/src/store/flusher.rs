@@ -8,6 +8,7 @@ use mooring_stf::Fault;
 use super::Shared;
 use super::flush::Job;
 use super::view::Base;
+use crate::log::in_words;
 
 /// What the thread is asked for, and how it went.
 #[derive(Debug, Default)]
@@ -111,17 +112,6 @@ fn run(shared: &Shared) {
 fn flush_due(shared: &Shared) -> Result<(), Fault> {
     while flush(shared, Shared::due)? {}
     Ok(())
-}
-
-/// A fault with all that caused it.
-fn in_words(fault: &Fault) -> String {
-    let mut words = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    words
 }
 
 /// Runs the job that `pick` finds and shows readers the new tables. `false` when there is none.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256};
-use mooring_bridge::apphash::{self, Validator};
+use mooring_bridge::{
+    Height,
+    apphash::{self, AppState, Validator},
+};
 use mooring_genesis::{FeeRule as GenesisFeeRule, Genesis};
 use revm::primitives::hardfork::SpecId;
 
-use crate::SpecSchedule;
+use crate::{SpecSchedule, peg::view::ExitHead};
 
 /// Who gets the fees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,5 +113,18 @@ impl ChainParams {
             .map(|(key, power)| Validator { public_key: B256::from(*key), power: *power })
             .collect();
         apphash::validators_hash(&set)
+    }
+
+    /// The application's hash after a block (spec 2.7).
+    pub fn app_hash(&self, height: u64, header_hash: B256, exits: ExitHead) -> B256 {
+        AppState {
+            chain_id: self.chain_id,
+            height: Height::new(height),
+            header_hash,
+            exit_root: exits.root,
+            exit_count: exits.count,
+            validators_hash: self.validators_hash(),
+        }
+        .hash()
     }
 }

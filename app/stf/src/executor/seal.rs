@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWALS};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B256, Bloom, U256};
-use mooring_bridge::{Height, apphash::AppState, exit};
+use mooring_bridge::{Height, exit};
 use mooring_trie::{Applied, NodeAt, StateTrie};
 
 use super::{BlockExecutor, Ledger, Lists};
@@ -99,7 +99,7 @@ pub(crate) fn sealed(
     let CommittedState { changes, trie, gone } = state;
     let hash = header.hash_slow();
     ExecutedBlock {
-        app_hash: app_hash(params, &header, hash, exit_head),
+        app_hash: params.app_hash(header.number, hash, *exit_head),
         header,
         hash,
         transactions,
@@ -214,19 +214,6 @@ pub(crate) fn header(
         requests_hash: since(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
         ..Header::default()
     }
-}
-
-/// The application's hash after a block (spec 2.7).
-fn app_hash(params: &ChainParams, header: &Header, header_hash: B256, exits: &ExitHead) -> B256 {
-    AppState {
-        chain_id: params.chain_id,
-        height: Height::new(header.number),
-        header_hash,
-        exit_root: exits.root,
-        exit_count: exits.count,
-        validators_hash: params.validators_hash(),
-    }
-    .hash()
 }
 
 #[cfg(test)]
