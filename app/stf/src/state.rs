@@ -20,6 +20,13 @@ pub struct AccountRecord {
     pub storage_root: B256,
 }
 
+impl AccountRecord {
+    const fn in_trie(&self) -> mooring_trie::Account {
+        let Self { nonce, balance, code_hash, .. } = *self;
+        mooring_trie::Account { nonce, balance, code_hash }
+    }
+}
+
 /// The accounts after one block. Enough for calls; execution needs a [`BlockState`].
 pub trait StateReader: std::fmt::Debug + Sync {
     /// The account at `address`, `None` when it does not exist.
@@ -109,14 +116,12 @@ fn sorted<K: Ord + Sync, V: Sync, T: Send>(
 impl AccountChange {
     fn hashed(&self) -> mooring_trie::AccountChange {
         let slot = |(slot, change): (&U256, &SlotChange)| {
-            (keccak256(slot.to_be_bytes::<32>()), change.after)
+            let SlotChange { before, after } = *change;
+            (keccak256(slot.to_be_bytes::<32>()), mooring_trie::WordChange { before, after })
         };
         mooring_trie::AccountChange {
-            account: self.account.as_ref().map(|account| mooring_trie::Account {
-                nonce: account.nonce,
-                balance: account.balance,
-                code_hash: account.code_hash,
-            }),
+            before: self.before.as_ref().map(AccountRecord::in_trie),
+            account: self.account.as_ref().map(AccountRecord::in_trie),
             storage: sorted(&self.storage, slot),
             wiped: self.wiped,
             storage_root: self

@@ -115,7 +115,7 @@ impl TrieBuilder {
             self.open.push(Open { depth, slots: Slots::default() });
         }
         if let Some(open) = self.open.last_mut() {
-            open.slots[nibble] = Some(Child::Closed(node));
+            open.slots[nibble] = Some(Child::named(node));
         }
     }
 

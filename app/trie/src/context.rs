@@ -7,8 +7,9 @@ use crate::{
     state::NodeAt,
 };
 use alloy_primitives::{B256, keccak256};
-use alloy_trie::Nibbles;
-use std::sync::{Arc, Mutex, PoisonError};
+use alloy_trie::{Nibbles, nodes::RlpNode};
+use core::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 
 /// What an update finds on its way.
 #[derive(Debug, Default)]
@@ -48,27 +49,55 @@ impl<'a, R: NodeReader> Context<'a, R> {
     }
 
     /// The node behind `child`, read at `path` unless it is in memory.
-    pub(crate) fn open<L: Leaf>(
+    pub(crate) fn open<'c, L: Leaf>(
         &self,
-        child: &Child<L>,
+        child: &'c Child<L>,
         path: Nibbles,
-    ) -> Result<Arc<Node<L>>, TrieError<R::Error>> {
+    ) -> Result<Opened<'c, L>, TrieError<R::Error>> {
         open(self.reader, self.owner, self.height, child, path)
     }
 }
 
+/// A node in memory, or one that was read just now.
+#[derive(Debug)]
+pub(crate) enum Opened<'c, L> {
+    Held(&'c Node<L>),
+    Read(Box<Node<L>>),
+}
+
+impl<L> Deref for Opened<'_, L> {
+    type Target = Node<L>;
+
+    fn deref(&self) -> &Node<L> {
+        match self {
+            Self::Held(node) => node,
+            Self::Read(node) => node,
+        }
+    }
+}
+
 /// The node behind `child` at `path` in the trie of `owner`, read unless it is in memory.
-pub(crate) fn open<L: Leaf, R: NodeReader>(
+pub(crate) fn open<'c, L: Leaf, R: NodeReader>(
     reader: &R,
     owner: Option<B256>,
     height: u64,
-    child: &Child<L>,
+    child: &'c Child<L>,
     path: Nibbles,
-) -> Result<Arc<Node<L>>, TrieError<R::Error>> {
-    let reference = match child {
-        Child::Open(node) => return Ok(Arc::clone(node)),
-        Child::Closed(reference) => reference,
-    };
+) -> Result<Opened<'c, L>, TrieError<R::Error>> {
+    match &child.node {
+        Some(node) => Ok(Opened::Held(node)),
+        None => read(reader, owner, height, &child.reference, path).map(Box::new).map(Opened::Read),
+    }
+}
+
+/// The node at `path` in the trie of `owner` that `reference` names.
+pub(crate) fn read<L: Leaf, R: NodeReader>(
+    reader: &R,
+    owner: Option<B256>,
+    height: u64,
+    reference: &RlpNode,
+    path: Nibbles,
+) -> Result<Node<L>, TrieError<R::Error>> {
     let at = Location { owner, path };
     let read;
     let rlp = match reference.as_hash() {
@@ -78,9 +107,7 @@ pub(crate) fn open<L: Leaf, R: NodeReader>(
         }
         None => reference.as_slice(),
     };
-    Node::decode(rlp, reference.clone(), path.len(), height)
-        .map(Arc::new)
-        .map_err(|reason| TrieError::Malformed { at, reason })
+    Node::decode(rlp, path.len(), height).map_err(|reason| TrieError::Malformed { at, reason })
 }
 
 /// The stored node at `at`, which must have this hash.

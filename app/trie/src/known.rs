@@ -2,9 +2,9 @@
 
 use crate::{
     NodeReader, TrieError,
-    context::open,
+    context::read,
     leaf::Leaf,
-    node::{Child, Kind, Node, extended},
+    node::{Child, Kind, extended},
     update::{nibble, packed},
 };
 use alloy_primitives::B256;
@@ -33,7 +33,7 @@ pub(crate) fn known<L>(root: Option<&Child<L>>, key: B256) -> Known<'_, L> {
     let mut depth = 0;
     let mut next = root;
     while let Some(child) = next {
-        let Child::Open(node) = child else { return Known::Unknown };
+        let Some(node) = &child.node else { return Known::Unknown };
         next = match &node.kind {
             Kind::Leaf { suffix, value } if *suffix == key.slice(depth..) => {
                 return Known::Present(value);
@@ -90,10 +90,7 @@ impl<'a, R: NodeReader + Sync> Ahead<'a, R> {
             self.has_more.store(true, Ordering::Relaxed);
             return Ok(None);
         }
-        let node = match child {
-            Child::Closed(_) => return self.opened(owner, child, path),
-            Child::Open(node) => node,
-        };
+        let Some(node) = &child.node else { return self.opened(owner, child, path) };
         let below = levels - 1;
         let kind = match &node.kind {
             Kind::Leaf { suffix, value } => value
@@ -101,7 +98,7 @@ impl<'a, R: NodeReader + Sync> Ahead<'a, R> {
                 .map(|value| Kind::Leaf { suffix: *suffix, value }),
             Kind::Extension { prefix, child } => self
                 .deepened(owner, child, path.join(prefix), below)?
-                .map(|child| Kind::Extension { prefix: *prefix, child }),
+                .map(|child| Kind::Extension { prefix: *prefix, child: Box::new(child) }),
             Kind::Branch(branch) => {
                 let children: Vec<_> = branch.iter().collect();
                 let one = |(nibble, child): &(usize, &Child<L>)| {
@@ -116,7 +113,7 @@ impl<'a, R: NodeReader + Sync> Ahead<'a, R> {
                 branch.replaced(|_, _| deeper.next().flatten()).map(Kind::Branch)
             }
         };
-        Ok(kind.map(|kind| node.reshaped(kind)))
+        Ok(kind.map(|kind| child.reshaped(node, kind)))
     }
 
     /// The node behind a name, while there is room.
@@ -129,24 +126,21 @@ impl<'a, R: NodeReader + Sync> Ahead<'a, R> {
         if self.left.load(Ordering::Relaxed) == 0 {
             return Ok(None);
         }
-        let node = open(self.reader, owner, self.height, child, path)?;
+        let node = read(self.reader, owner, self.height, &child.reference, path)?;
         let take = |left: usize| Some(left.saturating_sub(node.resident));
         // There may be more below it.
         self.has_more.store(true, Ordering::Relaxed);
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        Ok(Some(Child::Open(node)))
+        Ok(Some(Child { reference: child.reference.clone(), node: Some(Arc::new(node)) }))
     }
 }
 
 /// The subtrie with those nodes in memory too that `other`, another version of it, has in memory;
 /// `None` where there are none.
 pub(crate) fn joined<L: Leaf>(child: &Child<L>, other: &Child<L>) -> Option<Child<L>> {
-    let (mine, theirs): (&Arc<Node<L>>, &Arc<Node<L>>) = match (child, other) {
-        (_, Child::Closed(_)) => return None,
-        (Child::Closed(reference), Child::Open(theirs)) => {
-            return (theirs.reference == *reference).then(|| other.clone());
-        }
-        (Child::Open(mine), Child::Open(theirs)) => (mine, theirs),
+    let theirs = other.node.as_ref()?;
+    let Some(mine) = &child.node else {
+        return (child.reference == other.reference).then(|| other.clone());
     };
     if Arc::ptr_eq(mine, theirs) {
         return None;
@@ -160,12 +154,12 @@ pub(crate) fn joined<L: Leaf>(child: &Child<L>, other: &Child<L>) -> Option<Chil
         (Kind::Extension { prefix, child }, Kind::Extension { prefix: same, child: other })
             if prefix == same =>
         {
-            Kind::Extension { prefix: *prefix, child: joined(child, other)? }
+            Kind::Extension { prefix: *prefix, child: Box::new(joined(child, other)?) }
         }
         (Kind::Branch(mine), Kind::Branch(theirs)) => {
             Kind::Branch(mine.replaced(|nibble, child| joined(child, theirs.get(nibble)?))?)
         }
         _ => return None,
     };
-    Some(mine.reshaped(kind))
+    Some(child.reshaped(mine, kind))
 }

@@ -5,7 +5,7 @@ use crate::{
     context::{Context, Failure},
     known::{self, Ahead},
     node::Child,
-    state::{Account, AccountChange, NodeAt},
+    state::{Account, AccountChange, NodeAt, WordChange},
     update::{self, Change, Outcome},
     walk::{self, Limit},
 };
@@ -23,6 +23,9 @@ pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
 
     /// Whether what hangs below the leaf is made anew, even where it comes out as it was.
     fn is_rewrite(change: &Self::Change) -> bool;
+
+    /// The value before the change, where that is told. It may be told wrong.
+    fn told(change: &Self::Change) -> Option<Self>;
 
     /// The value after the change, `None` when the leaf goes.
     ///
@@ -71,23 +74,27 @@ pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
 pub(crate) type Word = U256;
 
 impl Leaf for Word {
-    type Change = Self;
+    type Change = WordChange;
 
-    fn is_removal(change: &Self) -> bool {
-        change.is_zero()
+    fn is_removal(change: &WordChange) -> bool {
+        change.after.is_zero()
     }
 
-    fn is_rewrite(_: &Self) -> bool {
+    fn is_rewrite(_: &WordChange) -> bool {
         false
+    }
+
+    fn told(change: &WordChange) -> Option<Self> {
+        (!change.before.is_zero()).then_some(change.before)
     }
 
     fn changed<R: NodeReader + Sync>(
         _: Option<&Self>,
         _: B256,
-        change: &Self,
+        change: &WordChange,
         _: &Context<'_, R>,
     ) -> Result<Option<Self>, Failure<R>> {
-        Ok((!change.is_zero()).then_some(*change))
+        Ok((!change.after.is_zero()).then_some(change.after))
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -126,8 +133,8 @@ impl Leaf for Word {
 #[derive(Debug, Clone)]
 pub(crate) struct AccountLeaf {
     account: Account,
-    /// Root of the storage trie, `None` where it is empty.
-    pub(crate) storage: Option<Child<Word>>,
+    /// Root of the storage trie, `None` where it is empty. Few accounts have one.
+    pub(crate) storage: Option<Box<Child<Word>>>,
 }
 
 impl AccountLeaf {
@@ -144,6 +151,11 @@ impl AccountLeaf {
         }
     }
 
+    /// The same account above another version of its storage trie.
+    fn with_root(&self, root: Child<Word>) -> Self {
+        Self { account: self.account, storage: Some(Box::new(root)) }
+    }
+
     /// Applies the storage part of a change.
     fn with_storage<R: NodeReader + Sync>(
         mut self,
@@ -156,9 +168,9 @@ impl AccountLeaf {
             .map(|(slot, word)| Change { key: Nibbles::unpack_array(slot), change: word })
             .collect();
         if let Outcome::Now(root) =
-            update::below(context, self.storage.as_ref(), Nibbles::new(), &writes)?
+            update::below(context, self.storage.as_deref(), Nibbles::new(), &writes)?
         {
-            self.storage = root;
+            self.storage = root.map(Box::new);
         }
         Ok(self)
     }
@@ -179,6 +191,10 @@ impl Leaf for AccountLeaf {
 
     fn is_rewrite(change: &AccountChange) -> bool {
         change.wiped
+    }
+
+    fn told(change: &AccountChange) -> Option<Self> {
+        Some(Self { account: change.before?, storage: storage_at(change.storage_root) })
     }
 
     fn changed<R: NodeReader + Sync>(
@@ -217,12 +233,12 @@ impl Leaf for AccountLeaf {
         if !value.is_empty() {
             return Err("bytes follow an account");
         }
-        let storage = (storage_root != EMPTY_ROOT_HASH).then(|| Child::root(storage_root));
+        let storage = storage_at(storage_root);
         Ok(Self { account: Account { nonce, balance, code_hash }, storage })
     }
 
     fn resident(&self) -> usize {
-        self.storage.as_ref().map_or(0, Child::resident)
+        self.storage.as_ref().map_or(0, |root| size_of_val::<Child<_>>(root) + root.resident())
     }
 
     fn changed_since(
@@ -238,7 +254,7 @@ impl Leaf for AccountLeaf {
 
     fn pruned(&self, limit: Limit) -> Option<Self> {
         let root = walk::pruned(self.storage.as_ref()?, limit)?;
-        Some(Self { account: self.account, storage: Some(root) })
+        Some(self.with_root(root))
     }
 
     fn deepened<R: NodeReader + Sync>(
@@ -249,17 +265,21 @@ impl Leaf for AccountLeaf {
     ) -> Result<Option<Self>, TrieError<R::Error>> {
         let Some(root) = &self.storage else { return Ok(None) };
         let root = ahead.deepened(Some(key), root, Nibbles::new(), levels)?;
-        Ok(root.map(|root| Self { account: self.account, storage: Some(root) }))
+        Ok(root.map(|root| self.with_root(root)))
     }
 
     fn joined(&self, other: &Self) -> Option<Self> {
         let root = known::joined(self.storage.as_ref()?, other.storage.as_ref()?)?;
-        Some(Self { account: self.account, storage: Some(root) })
+        Some(self.with_root(root))
     }
+}
+
+/// The storage trie with this root hash, named only.
+fn storage_at(root: B256) -> Option<Box<Child<Word>>> {
+    (root != EMPTY_ROOT_HASH).then(|| Box::new(Child::root(root)))
 }
 
 /// The hash of a root, however short its RLP is.
 pub(crate) fn hash<L>(root: &Child<L>) -> B256 {
-    let reference = root.reference();
-    reference.as_hash().unwrap_or_else(|| keccak256(reference))
+    root.reference.as_hash().unwrap_or_else(|| keccak256(&root.reference))
 }

@@ -33,5 +33,5 @@ mod walk;
 pub use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 pub use build::{TrieBuilder, Unordered};
 pub use error::{Location, StateError, TrieError};
-pub use state::{Account, AccountChange, Applied, NodeAt, StateTrie};
+pub use state::{Account, AccountChange, Applied, NodeAt, StateTrie, WordChange};
 pub use store::{MemoryNodes, NodeReader, node_key};

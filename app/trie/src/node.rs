@@ -16,8 +16,6 @@ pub(crate) const KEY_NIBBLES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Node<L> {
     pub(crate) kind: Kind<L>,
-    /// How the parent names it: a hash, or its whole RLP where that is shorter.
-    pub(crate) reference: RlpNode,
     /// The height of the block that made it, `None` where it was read from the store.
     pub(crate) changed: Option<u64>,
     /// The height of the block that made or read it.
@@ -30,16 +28,17 @@ pub(crate) struct Node<L> {
 #[derive(Debug)]
 pub(crate) enum Kind<L> {
     Leaf { suffix: Nibbles, value: L },
-    Extension { prefix: Nibbles, child: Child<L> },
+    Extension { prefix: Nibbles, child: Box<Child<L>> },
     Branch(Branch<L>),
 }
 
-/// A child: named only, or in memory.
+/// A child: named only, or in memory too. Its parent holds the name, so that to encode a parent
+/// is to read no child.
 #[derive(Debug, Clone)]
-pub(crate) enum Child<L> {
+pub(crate) struct Child<L> {
     /// A hash, or the whole RLP of a node shorter than 32 bytes.
-    Closed(RlpNode),
-    Open(Arc<Node<L>>),
+    pub(crate) reference: RlpNode,
+    pub(crate) node: Option<Arc<Node<L>>>,
 }
 
 /// A branch's children: those present, in order of their nibbles.
@@ -47,44 +46,19 @@ pub(crate) enum Child<L> {
 pub(crate) struct Branch<L> {
     mask: u16,
     children: Box<[Child<L>]>,
+    /// Bytes of memory of the children.
+    below: usize,
 }
 
 /// A branch's children by nibble.
 pub(crate) type Slots<L> = [Option<Child<L>>; 16];
 
 impl<L: Leaf> Node<L> {
-    /// The node of this shape, made by the block at `height`.
-    pub(crate) fn made(kind: Kind<L>, height: u64) -> Child<L> {
-        let reference = RlpNode::from_rlp(&kind.rlp());
-        let resident = kind.resident();
-        Child::Open(Arc::new(Self {
-            kind,
-            reference,
-            changed: Some(height),
-            used: height,
-            resident,
-        }))
-    }
-
-    /// The same node with other parts in memory.
-    pub(crate) fn reshaped(&self, kind: Kind<L>) -> Child<L> {
-        let Self { reference, changed, used, .. } = self;
-        let (reference, resident) = (reference.clone(), kind.resident());
-        let (changed, used) = (*changed, *used);
-        Child::Open(Arc::new(Self { kind, reference, changed, used, resident }))
-    }
-
-    /// A node read at `height` from the store or from inside its parent, where `reference` names
-    /// it.
+    /// A node read at `height` from the store or from inside its parent.
     ///
     /// # Errors
     /// What is wrong, for bytes that are no node of a trie with keys of [`KEY_NIBBLES`].
-    pub(crate) fn decode(
-        mut rlp: &[u8],
-        reference: RlpNode,
-        depth: usize,
-        height: u64,
-    ) -> Result<Self, &'static str> {
+    pub(crate) fn decode(mut rlp: &[u8], depth: usize, height: u64) -> Result<Self, &'static str> {
         let node = <TrieNode as alloy_rlp::Decodable>::decode(&mut rlp)
             .map_err(|_| "it is not the RLP of a trie node")?;
         if !rlp.is_empty() {
@@ -92,12 +66,23 @@ impl<L: Leaf> Node<L> {
         }
         let kind = Kind::of(node, KEY_NIBBLES.saturating_sub(depth))?;
         let resident = kind.resident();
-        Ok(Self { kind, reference, changed: None, used: height, resident })
+        Ok(Self { kind, changed: None, used: height, resident })
     }
+}
 
-    /// Whether the store keeps a node of its own for it when it stands at `path`.
-    pub(crate) fn is_stored(&self, path: &Nibbles) -> bool {
-        path.is_empty() || self.reference.as_hash().is_some()
+impl<L: Leaf> Node<L> {
+    /// The leaf at the end of `suffix` that holds `value`, if it is what `reference` names. A name
+    /// is a hash, so it is that leaf, as if it had been read at `height`.
+    pub(crate) fn leaf_named(
+        reference: &RlpNode,
+        suffix: Nibbles,
+        value: L,
+        height: u64,
+    ) -> Option<Self> {
+        let kind = Kind::Leaf { suffix, value };
+        let resident = kind.resident();
+        let is_named = RlpNode::from_rlp(&kind.rlp()) == *reference;
+        is_named.then_some(Self { kind, changed: None, used: height, resident })
     }
 }
 
@@ -116,14 +101,15 @@ impl<L: Leaf> Kind<L> {
                 Err("an extension is empty or as long as the key")
             }
             TrieNode::Extension(ext) => {
-                Ok(Self::Extension { prefix: ext.key, child: Child::Closed(ext.child) })
+                Ok(Self::Extension { prefix: ext.key, child: Box::new(Child::named(ext.child)) })
             }
             TrieNode::Branch(branch) if left == 0 || branch.stack.len() < 2 => {
                 Err("a branch has fewer than two children or no key left")
             }
             TrieNode::Branch(branch) => Ok(Self::Branch(Branch {
                 mask: branch.state_mask.get(),
-                children: branch.stack.into_iter().map(Child::Closed).collect(),
+                children: branch.stack.into_iter().map(Child::named).collect(),
+                below: 0,
             })),
         }
     }
@@ -135,7 +121,7 @@ impl<L: Leaf> Kind<L> {
                 alloy_rlp::encode(LeafNodeRef::new(suffix, &value.encode()))
             }
             Self::Extension { prefix, child } => {
-                alloy_rlp::encode(ExtensionNodeRef::new(prefix, child.reference()))
+                alloy_rlp::encode(ExtensionNodeRef::new(prefix, &child.reference))
             }
             Self::Branch(branch) => branch.rlp(),
         }
@@ -147,41 +133,57 @@ impl<L: Leaf> Kind<L> {
         let own = size_of::<Node<L>>() + 2 * size_of::<usize>();
         own + match self {
             Self::Leaf { value, .. } => value.resident(),
-            Self::Extension { child, .. } => child.resident(),
-            Self::Branch(Branch { children, .. }) => {
-                size_of_val::<[_]>(children) + children.iter().map(Child::resident).sum::<usize>()
-            }
+            Self::Extension { child, .. } => size_of::<Child<L>>() + child.resident(),
+            Self::Branch(branch) => size_of_val::<[_]>(&branch.children) + branch.below,
         }
     }
 }
 
-impl<L> Child<L> {
-    /// The root of the trie with this root hash.
-    pub(crate) fn root(hash: B256) -> Self {
-        Self::Closed(RlpNode::word_rlp(&hash))
+impl<L: Leaf> Child<L> {
+    /// The node of this shape, made by the block at `height`.
+    pub(crate) fn made(kind: Kind<L>, height: u64) -> Self {
+        let reference = RlpNode::from_rlp(&kind.rlp());
+        let resident = kind.resident();
+        let node = Node { kind, changed: Some(height), used: height, resident };
+        Self { reference, node: Some(Arc::new(node)) }
     }
 
-    /// How the parent names it.
-    pub(crate) fn reference(&self) -> &RlpNode {
-        match self {
-            Self::Closed(reference) => reference,
-            Self::Open(node) => &node.reference,
-        }
+    /// The same node, which is `node`, with other parts in memory.
+    pub(crate) fn reshaped(&self, node: &Node<L>, kind: Kind<L>) -> Self {
+        let resident = kind.resident();
+        let node = Node { kind, resident, ..*node };
+        Self { reference: self.reference.clone(), node: Some(Arc::new(node)) }
+    }
+}
+
+impl<L> Child<L> {
+    /// A child that is not in memory.
+    pub(crate) const fn named(reference: RlpNode) -> Self {
+        Self { reference, node: None }
+    }
+
+    /// The root of the trie with this root hash.
+    pub(crate) fn root(hash: B256) -> Self {
+        Self::named(RlpNode::word_rlp(&hash))
     }
 
     /// Bytes of memory beyond the child itself.
     pub(crate) fn resident(&self) -> usize {
-        match self {
-            Self::Closed(_) => 0,
-            Self::Open(node) => node.resident,
-        }
+        self.node.as_ref().map_or(0, |node| node.resident)
+    }
+
+    /// Whether the store keeps a node of its own for it when it stands at `path`.
+    pub(crate) fn is_stored(&self, path: &Nibbles) -> bool {
+        path.is_empty() || self.reference.as_hash().is_some()
     }
 }
 
 impl<L> From<Slots<L>> for Branch<L> {
     fn from(slots: Slots<L>) -> Self {
         let mask = (0..16).filter(|i| slots[*i].is_some()).fold(0, |mask, i| mask | 1 << i);
-        Self { mask, children: slots.into_iter().flatten().collect() }
+        let children: Box<[_]> = slots.into_iter().flatten().collect();
+        let below = children.iter().map(Child::resident).sum();
+        Self { mask, children, below }
     }
 }
 
@@ -208,12 +210,14 @@ impl<L> Branch<L> {
         L: Clone,
     {
         let mut children: Option<Box<[Child<L>]>> = None;
+        let mut below = self.below;
         for (index, (nibble, child)) in self.iter().enumerate() {
             if let Some(other) = replace(nibble, child) {
+                below = below - child.resident() + other.resident();
                 children.get_or_insert_with(|| self.children.clone())[index] = other;
             }
         }
-        children.map(|children| Self { mask: self.mask, children })
+        children.map(|children| Self { mask: self.mask, children, below })
     }
 
     /// A copy by nibble.
@@ -225,14 +229,14 @@ impl<L> Branch<L> {
     }
 
     fn rlp(&self) -> Vec<u8> {
-        let children: usize = self.children.iter().map(|child| child.reference().len()).sum();
+        let children: usize = self.children.iter().map(|child| child.reference.len()).sum();
         // Absent children and the absent value are empty strings.
         let payload_length = children + 17 - self.children.len();
         let mut rlp = Vec::with_capacity(payload_length + 3);
         Header { list: true, payload_length }.encode(&mut rlp);
         for nibble in 0..16 {
             match self.get(nibble) {
-                Some(child) => rlp.extend_from_slice(child.reference()),
+                Some(child) => rlp.extend_from_slice(&child.reference),
                 None => rlp.push(EMPTY_STRING_CODE),
             }
         }

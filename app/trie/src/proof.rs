@@ -32,7 +32,7 @@ pub(crate) fn proof<L: Leaf, R: NodeReader>(
     while let Some(child) = next {
         let path = key.slice(..depth);
         let node = open(reader, owner, 0, &child, path)?;
-        if node.is_stored(&path) {
+        if child.is_stored(&path) {
             nodes.push(node.kind.rlp().into());
         }
         next = match &node.kind {
@@ -42,7 +42,7 @@ pub(crate) fn proof<L: Leaf, R: NodeReader>(
             }
             Kind::Extension { prefix, child } if key.slice(depth..).starts_with(prefix) => {
                 depth += prefix.len();
-                Some(child.clone())
+                Some((**child).clone())
             }
             Kind::Extension { .. } => None,
             Kind::Branch(branch) => {

@@ -33,16 +33,35 @@ pub struct Account {
 /// How a block changed one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountChange {
+    /// The account before the block, where the caller knows it. Nothing follows from it, but its
+    /// leaf need not be read.
+    pub before: Option<Account>,
     /// The account after the block. `None` deletes it, and with it all its storage: the caller
     /// passes this for empty accounts too (EIP-161).
     pub account: Option<Account>,
-    /// Changed slots by hashed slot, with their values after the block; zero deletes. Has no
-    /// effect where the account is deleted.
-    pub storage: BTreeMap<B256, U256>,
+    /// Changed slots by hashed slot. Has no effect where the account is deleted.
+    pub storage: BTreeMap<B256, WordChange>,
     /// Whether the storage from before the block is dropped before `storage` is written.
     pub wiped: bool,
     /// The account's storage root before the block; the empty root where it had no account.
     pub storage_root: B256,
+}
+
+/// How a block changed one word of storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WordChange {
+    /// The word before the block, where the caller knows it, else zero. Nothing follows from it,
+    /// but its leaf need not be read.
+    pub before: U256,
+    /// The word after the block; zero deletes.
+    pub after: U256,
+}
+
+impl WordChange {
+    /// The change to `after` from whatever there was.
+    pub const fn to(after: U256) -> Self {
+        Self { before: U256::ZERO, after }
+    }
 }
 
 /// One version of the state. Cheap to clone; never changes.
@@ -184,7 +203,7 @@ impl StateTrie {
             Known::Absent => return Some(U256::ZERO),
             Known::Present(account) => account,
         };
-        match known::known(account.storage.as_ref(), slot) {
+        match known::known(account.storage.as_deref(), slot) {
             Known::Unknown => None,
             Known::Absent => Some(U256::ZERO),
             Known::Present(word) => Some(*word),
@@ -216,6 +235,6 @@ impl StateTrie {
     ) -> Result<Vec<Bytes>, TrieError<R::Error>> {
         let (_, account) = proof(reader, None, self.root.as_ref(), address)?;
         let storage = account.and_then(|account| account.storage);
-        Ok(proof(reader, Some(address), storage.as_ref(), slot)?.0)
+        Ok(proof(reader, Some(address), storage.as_deref(), slot)?.0)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     NodeReader,
-    context::{Context, Failure},
+    context::{Context, Failure, Opened},
     leaf::Leaf,
     node::{Branch, Child, Kind, Node, Slots, extended},
 };
@@ -46,7 +46,10 @@ pub(crate) fn below<L: Leaf, R: NodeReader + Sync>(
             false => Outcome::Now(built(context.height, path, &leaves)),
         });
     };
-    let node = context.open(child, path)?;
+    let node = match told(context, child, path, changes) {
+        Some(leaf) => Opened::Read(Box::new(leaf)),
+        None => context.open(child, path)?,
+    };
     let outcome = match &node.kind {
         Kind::Leaf { suffix, value } => below_leaf(context, (suffix, value), path, changes),
         Kind::Extension { prefix, child } => {
@@ -56,13 +59,24 @@ pub(crate) fn below<L: Leaf, R: NodeReader + Sync>(
     }?;
     let is_kept = match &outcome {
         Outcome::Same => true,
-        Outcome::Now(Some(Child::Open(now))) => now.is_stored(&path),
-        Outcome::Now(_) => false,
+        Outcome::Now(now) => now.as_ref().is_some_and(|now| now.is_stored(&path)),
     };
-    if !is_kept && node.is_stored(&path) {
+    if !is_kept && child.is_stored(&path) {
         context.forget(path);
     }
     Ok(outcome)
+}
+
+/// The leaf behind a child that is not in memory, where the only change below it tells what it
+/// was: of a large trie, half of what would be read are leaves that change.
+fn told<L: Leaf, R>(
+    context: &Context<'_, R>,
+    child: &Child<L>,
+    path: Nibbles,
+    changes: &[Change<'_, L::Change>],
+) -> Option<Node<L>> {
+    let ([Change { key, change }], None) = (changes, &child.node) else { return None };
+    Node::leaf_named(&child.reference, key.slice(path.len()..), L::told(change)?, context.height)
 }
 
 fn below_leaf<L: Leaf, R: NodeReader + Sync>(
@@ -160,14 +174,21 @@ fn below_branch<L: Leaf, R: NodeReader + Sync>(
     } else {
         groups.par_iter().map(one).collect::<Result<_, Failure<R>>>()?
     };
-    if outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Same)) {
-        return Ok(Outcome::Same);
+    let changed = |(nibble, outcome)| match outcome {
+        Outcome::Same => None,
+        Outcome::Now(now) => Some((nibble, now)),
+    };
+    let changed: Vec<(usize, Option<Child<L>>)> =
+        outcomes.into_iter().filter_map(changed).collect();
+    if changed.iter().all(|(nibble, now)| now.is_some() && branch.get(*nibble).is_some()) {
+        let mut changed = changed.into_iter().peekable();
+        let now = branch.replaced(|nibble, _| changed.next_if(|(at, _)| *at == nibble)?.1);
+        let made = |branch| Child::made(Kind::Branch(branch), context.height);
+        return Ok(now.map_or(Outcome::Same, |branch| Outcome::Now(Some(made(branch)))));
     }
     let mut slots = branch.slots();
-    for (nibble, outcome) in outcomes {
-        if let Outcome::Now(now) = outcome {
-            slots[nibble] = now;
-        }
+    for (nibble, now) in changed {
+        slots[nibble] = now;
     }
     joined(context, slots, path)
 }
@@ -185,7 +206,7 @@ fn joined<L: Leaf, R: NodeReader>(
             let at = extended(path, nibble);
             Some(lifted(context, at.slice(path.len()..), only, at)?)
         }
-        (Some(_), Some(_)) => Some(Node::made(Kind::Branch(slots.into()), context.height)),
+        (Some(_), Some(_)) => Some(Child::made(Kind::Branch(slots.into()), context.height)),
     }))
 }
 
@@ -212,7 +233,7 @@ fn lifted<L: Leaf, R: NodeReader>(
         }
     };
     context.forget(at);
-    Ok(Node::made(kind, context.height))
+    Ok(Child::made(kind, context.height))
 }
 
 /// `child` below `prefix`, or by itself where that is empty.
@@ -220,7 +241,7 @@ fn extension<L: Leaf>(height: u64, prefix: Nibbles, child: &Child<L>) -> Child<L
     if prefix.is_empty() {
         return child.clone();
     }
-    Node::made(Kind::Extension { prefix, child: child.clone() }, height)
+    Child::made(Kind::Extension { prefix, child: Box::new(child.clone()) }, height)
 }
 
 /// The leaves that changes make where there was none.
@@ -244,7 +265,7 @@ fn built<L: Leaf>(height: u64, path: Nibbles, leaves: &[(Nibbles, L)]) -> Option
         [] => return None,
         [(key, value)] => {
             let (suffix, value) = (key.slice(depth..), value.clone());
-            return Some(Node::made(Kind::Leaf { suffix, value }, height));
+            return Some(Child::made(Kind::Leaf { suffix, value }, height));
         }
         [(first, _), .., (last, _)] => (first, last),
     };
@@ -264,7 +285,7 @@ fn built<L: Leaf>(height: u64, path: Nibbles, leaves: &[(Nibbles, L)]) -> Option
     for (nibble, child) in children {
         slots[nibble] = child;
     }
-    let branch = Node::made(Kind::Branch(slots.into()), height);
+    let branch = Child::made(Kind::Branch(slots.into()), height);
     Some(extension(height, first.slice(depth..split), &branch))
 }
 

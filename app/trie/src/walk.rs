@@ -29,11 +29,11 @@ pub(crate) fn changed_since<L: Leaf>(
     since: Option<u64>,
     visit: &mut impl FnMut(NodeAt, Vec<u8>),
 ) {
-    let Child::Open(node) = child else { return };
+    let Some(node) = &child.node else { return };
     if node.changed <= since {
         return;
     }
-    if node.is_stored(&path) {
+    if child.is_stored(&path) {
         visit((owner, path), node.kind.rlp());
     }
     match &node.kind {
@@ -53,18 +53,18 @@ pub(crate) fn changed_since<L: Leaf>(
 
 /// The child with the nodes that `limit` names let go; `None` where there are none.
 pub(crate) fn pruned<L: Leaf>(child: &Child<L>, limit: Limit) -> Option<Child<L>> {
-    let Child::Open(node) = child else { return None };
+    let node = child.node.as_ref()?;
     if node.changed <= Some(limit.stored) && node.used < limit.used {
-        return Some(Child::Closed(node.reference.clone()));
+        return Some(Child::named(child.reference.clone()));
     }
     let kind = match &node.kind {
         Kind::Leaf { suffix, value } => Kind::Leaf { suffix: *suffix, value: value.pruned(limit)? },
         Kind::Extension { prefix, child } => {
-            Kind::Extension { prefix: *prefix, child: pruned(child, limit)? }
+            Kind::Extension { prefix: *prefix, child: Box::new(pruned(child, limit)?) }
         }
         Kind::Branch(branch) => Kind::Branch(branch.replaced(|_, child| pruned(child, limit))?),
     };
-    Some(node.reshaped(kind))
+    Some(child.reshaped(node, kind))
 }
 
 /// Notes that every stored node at and below `child` is gone. What it reads it does not keep, so
@@ -78,7 +78,7 @@ pub(crate) fn forget_all<L: Leaf, R: NodeReader>(
     path: Nibbles,
 ) -> Result<(), Failure<R>> {
     let node = context.open(child, path)?;
-    if node.is_stored(&path) {
+    if child.is_stored(&path) {
         context.forget(path);
     }
     match &node.kind {

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, convert::Infallible};
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount, proof::verify_proof};
 use arbitrary::Arbitrary;
-use mooring_trie::{Account, AccountChange, Applied, MemoryNodes, NodeAt, NodeReader, StateTrie};
+use mooring_trie::{
+    Account, AccountChange, Applied, MemoryNodes, NodeAt, NodeReader, StateTrie, WordChange,
+};
 
 /// Blocks, and a node of the store to damage afterwards.
 #[derive(Arbitrary, Debug)]
@@ -127,11 +129,12 @@ impl Life {
                 expected.account.nonce += 1;
                 let first = expected.words.first_key_value().map(|(slot, _)| *slot);
                 let storage_root = storage_root(&expected.words);
-                let storage: BTreeMap<_, _> =
+                let words: BTreeMap<_, _> =
                     first.into_iter().map(|slot| (slot, U256::from(7))).collect();
-                expected.words.extend(&storage);
-                let account = Some(expected.account);
-                (*owner, AccountChange { account, storage, wiped: false, storage_root })
+                let storage = told(&expected.words, &words);
+                expected.words.extend(&words);
+                let (before, account) = (Some(expected.account), Some(expected.account));
+                (*owner, AccountChange { before, account, storage, wiped: false, storage_root })
             })
             .collect();
         let trie = StateTrie::at(state_root(before));
@@ -153,13 +156,15 @@ impl Block {
             }
             let before = state.get(&owner);
             let storage_root = before.map_or(EMPTY_ROOT_HASH, |e| storage_root(&e.words));
+            let told_account = before.map(|e| e.account);
             let mut words = before.map(|e| e.words.clone()).unwrap_or_default();
             if change.wipe {
                 words.clear();
             }
-            let storage: BTreeMap<_, _> =
+            let written: BTreeMap<_, _> =
                 change.words.iter().map(|(key, word)| (key.hashed(), word.value())).collect();
-            words.extend(&storage);
+            let storage = told(&words, &written);
+            words.extend(&written);
             words.retain(|_, word| !word.is_zero());
             let account = (!change.delete).then(|| Account {
                 nonce: change.nonce.into(),
@@ -171,10 +176,25 @@ impl Block {
                 None => drop(state.remove(&owner)),
             }
             let wiped = change.wipe;
-            changes.insert(owner, AccountChange { account, storage, wiped, storage_root });
+            // Told wrong where the account stays as it was made out to become.
+            let before = if change.nonce % 3 == 0 { account } else { told_account };
+            let change = AccountChange { before, account, storage, wiped, storage_root };
+            changes.insert(owner, change);
         }
         changes
     }
+}
+
+/// Writes, told with what was there before.
+fn told(
+    before: &BTreeMap<B256, U256>,
+    written: &BTreeMap<B256, U256>,
+) -> BTreeMap<B256, WordChange> {
+    let change = |(slot, after): (&B256, &U256)| {
+        let before = before.get(slot).copied().unwrap_or_default();
+        (*slot, WordChange { before, after: *after })
+    };
+    written.iter().map(change).collect()
 }
 
 fn up_to(trie: &StateTrie, gone: impl Iterator<Item = NodeAt>) -> Applied {

@@ -180,12 +180,17 @@ pub(super) fn root_of(state: &BTreeMap<Address, (AccountRecord, BTreeMap<U256, U
         .map(|(address, (account, slots))| {
             let slots = slots.iter().filter(|(_, value)| !value.is_zero());
             let change = mooring_trie::AccountChange {
+                before: None,
                 account: Some(mooring_trie::Account {
                     nonce: account.nonce,
                     balance: account.balance,
                     code_hash: account.code_hash,
                 }),
-                storage: slots.map(|(k, v)| (keccak256(k.to_be_bytes::<32>()), *v)).collect(),
+                storage: slots
+                    .map(|(k, v)| {
+                        (keccak256(k.to_be_bytes::<32>()), mooring_trie::WordChange::to(*v))
+                    })
+                    .collect(),
                 wiped: false,
                 storage_root: EMPTY_ROOT_HASH,
             };

@@ -35,6 +35,7 @@ impl MemoryState {
             let AccountRecord { nonce, balance, code_hash, .. } = *account;
             let account = Some(mooring_trie::Account { nonce, balance, code_hash });
             let change = mooring_trie::AccountChange {
+                before: None,
                 account,
                 storage: BTreeMap::new(),
                 wiped: false,
@@ -45,7 +46,9 @@ impl MemoryState {
         for ((owner, slot), value) in &self.storage {
             let change = keys.get(owner).and_then(|key| changes.get_mut(key));
             let change = change.ok_or_else(|| Fault::new(format!("find the account {owner}")))?;
-            change.storage.insert(keccak256(slot.to_be_bytes::<32>()), *value);
+            change
+                .storage
+                .insert(keccak256(slot.to_be_bytes::<32>()), mooring_trie::WordChange::to(*value));
         }
         let Applied { trie, storage_roots, .. } = StateTrie::default()
             .apply(&MemoryNodes::default(), 0, &changes)

@@ -1,11 +1,11 @@
 //! A damaged store gives an error that names the place, and never a root.
 
-use crate::model::{OWNER, Words, built, writes};
+use crate::model::{OWNER, Words, built, state_root, writes};
 use alloy_primitives::{B256, U256, keccak256};
 use core::cell::Cell;
 use mooring_trie::{
     AccountChange, Location, MemoryNodes, Nibbles, NodeAt, NodeReader, StateError, StateTrie,
-    TrieError,
+    TrieError, WordChange,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -48,6 +48,16 @@ impl NodeReader for Damaged<'_> {
     }
 }
 
+/// Writes that do not tell what was there: every node on the way is read.
+fn untold(before: &Words, words: &Words, wiped: bool) -> BTreeMap<B256, AccountChange> {
+    let mut changes = writes(before, words, wiped);
+    for change in changes.values_mut() {
+        change.before = None;
+        change.storage.values_mut().for_each(|word| *word = WordChange::to(word.after));
+    }
+    changes
+}
+
 /// Everything that reads the node at `at` on the way to `key`, as errors.
 fn errors(store: &Damaged<'_>, root: B256, words: &Words, slot: B256) -> Vec<TrieError<DiskGone>> {
     let trie = StateTrie::at(root);
@@ -56,9 +66,9 @@ fn errors(store: &Damaged<'_>, root: B256, words: &Words, slot: B256) -> Vec<Tri
         other => panic!("{other:?}"),
     };
     vec![
-        apply(writes(words, &[(slot, U256::from(1))].into(), false)),
-        apply(writes(words, &[(slot, U256::ZERO)].into(), false)),
-        apply(writes(words, &Words::new(), true)),
+        apply(untold(words, &[(slot, U256::from(1))].into(), false)),
+        apply(untold(words, &[(slot, U256::ZERO)].into(), false)),
+        apply(untold(words, &Words::new(), true)),
         trie.storage_proof(store, OWNER, slot).unwrap_err(),
     ]
 }
@@ -105,6 +115,27 @@ fn missing_and_unreadable_nodes_are_named() {
 }
 
 #[test]
+fn a_leaf_that_was_told_is_not_read() {
+    let (root, nodes, mut words) = sample();
+    let slot = *words.keys().next().unwrap();
+    let changes = writes(&words, &[(slot, U256::from(1))].into(), false);
+    let told = |change: &AccountChange| {
+        let storage =
+            BTreeMap::from([(slot, WordChange { before: words[&slot], after: U256::from(1) })]);
+        AccountChange { storage, ..change.clone() }
+    };
+    let changes = changes.iter().map(|(owner, change)| (*owner, told(change))).collect();
+    let is_leaf = |at: &NodeAt| at.0.is_none() || Nibbles::unpack(slot).starts_with(&at.1);
+    let (leaf, _) =
+        nodes.iter().filter(|(at, _)| is_leaf(at)).max_by_key(|(at, _)| at.1.len()).unwrap();
+    let store = Damaged::new(&nodes, *leaf, None);
+    let applied = StateTrie::at(root).apply(&store, 2, &changes).unwrap();
+    words.insert(slot, U256::from(1));
+    assert_eq!(applied.trie.root(), state_root(&words));
+    assert_eq!(store.asked.lock().unwrap().get(), 0);
+}
+
+#[test]
 fn bytes_with_the_right_hash_that_are_no_such_trie_are_refused() {
     let word = [0xa0].into_iter().chain([7; 32]).collect::<Vec<_>>();
     let leaf = |nibbles: usize, value: Vec<u8>| {
@@ -128,7 +159,7 @@ fn a_failed_change_leaves_the_version_as_it_was() {
     for (at, _) in nodes.iter().skip(1) {
         let slot = slot_through(&words, at);
         let trie = StateTrie::at(root);
-        let changes = writes(&words, &[(slot, U256::ZERO)].into(), false);
+        let changes = untold(&words, &[(slot, U256::ZERO)].into(), false);
         assert!(trie.apply(&Damaged::new(&nodes, *at, None), 2, &changes).is_err());
         let mut left = words.clone();
         left.remove(&slot);

@@ -43,6 +43,7 @@ fn sepolia_genesis_has_its_published_state_root() {
         .map(|(address, balance)| {
             let account = Account { nonce: 0, balance, code_hash: KECCAK256_EMPTY };
             let change = AccountChange {
+                before: None,
                 account: Some(account),
                 storage: BTreeMap::new(),
                 wiped: false,

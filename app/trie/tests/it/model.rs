@@ -4,6 +4,7 @@ use alloy_primitives::{B256, U256, keccak256, utils::KECCAK256_EMPTY};
 use alloy_trie::{HashBuilder, proof::verify_proof};
 use mooring_trie::{
     Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, Nibbles, StateTrie, TrieAccount,
+    WordChange,
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 use std::collections::BTreeMap;
@@ -63,11 +64,26 @@ pub(crate) const OWNER: B256 = B256::repeat_byte(9);
 const OWNER_ACCOUNT: Account =
     Account { nonce: 1, balance: U256::ZERO, code_hash: KECCAK256_EMPTY };
 
+/// Writes, told with what was there before. Some are told wrong, or not at all: nothing may follow
+/// from it.
+pub(crate) fn told(before: &Words, writes: &Words) -> BTreeMap<B256, WordChange> {
+    let change = |(slot, after): (&B256, &U256)| {
+        let told = match slot[31] % 4 {
+            0 => U256::from(slot[30] % 3),
+            1 => *after,
+            _ => before.get(slot).copied().unwrap_or_default(),
+        };
+        (*slot, WordChange { before: told, after: *after })
+    };
+    writes.iter().map(change).collect()
+}
+
 /// A change of [`OWNER`]'s storage.
 pub(crate) fn writes(before: &Words, writes: &Words, wiped: bool) -> BTreeMap<B256, AccountChange> {
     let change = AccountChange {
+        before: (!before.is_empty()).then_some(OWNER_ACCOUNT),
         account: Some(OWNER_ACCOUNT),
-        storage: writes.clone(),
+        storage: told(before, writes),
         wiped,
         storage_root: if before.is_empty() { EMPTY_ROOT_HASH } else { storage_root(before) },
     };

@@ -1,9 +1,10 @@
 //! Random lives of a whole state.
 
-use crate::model::{Leaves, Words, check_proof, oracle_root, seeded, storage_leaves};
+use crate::model::{Leaves, Words, check_proof, oracle_root, seeded, storage_leaves, told};
 use alloy_primitives::{B256, U256, keccak256, utils::KECCAK256_EMPTY};
 use mooring_trie::{
     Account, AccountChange, EMPTY_ROOT_HASH, MemoryNodes, StateError, StateTrie, TrieAccount,
+    WordChange,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -52,9 +53,9 @@ fn account_leaves(model: &Model) -> Leaves {
 /// All nodes that a state of these accounts has.
 fn all_nodes(model: &Model) -> MemoryNodes {
     let change = |(address, (account, storage)): (&B256, &(Account, Words))| {
-        let (account, storage) = (Some(*account), storage.clone());
+        let (account, storage) = (Some(*account), told(&Words::new(), storage));
         let storage_root = EMPTY_ROOT_HASH;
-        (*address, AccountChange { account, storage, wiped: false, storage_root })
+        (*address, AccountChange { before: None, account, storage, wiped: false, storage_root })
     };
     let changes = model.iter().map(change).collect();
     let mut nodes = MemoryNodes::default();
@@ -67,7 +68,11 @@ fn changes(model: &Model, block: &BTreeMap<B256, Step>) -> BTreeMap<B256, Accoun
     let change = |(address, step): (&B256, &Step)| {
         let Step { account, storage, wiped } = step.clone();
         let storage_root = storage_root(model, address);
-        (*address, AccountChange { account, storage, wiped, storage_root })
+        let (before, words) = model.get(address).cloned().unzip();
+        let storage = told(&words.unwrap_or_default(), &storage);
+        // Told wrong for one in four.
+        let before = if address[31] % 4 == 0 { account } else { before };
+        (*address, AccountChange { before, account, storage, wiped, storage_root })
     };
     block.iter().map(change).collect()
 }
@@ -131,10 +136,10 @@ proptest! {
 #[test]
 fn a_wrong_previous_storage_root_is_refused() {
     let account = Some(Account { nonce: 1, balance: U256::from(5), code_hash: KECCAK256_EMPTY });
-    let storage = BTreeMap::from([(keccak256("slot"), U256::from(7))]);
+    let storage = BTreeMap::from([(keccak256("slot"), WordChange::to(U256::from(7)))]);
     let address = keccak256("address");
-    let mut change =
-        AccountChange { account, storage, wiped: false, storage_root: EMPTY_ROOT_HASH };
+    let storage_root = EMPTY_ROOT_HASH;
+    let mut change = AccountChange { before: None, account, storage, wiped: false, storage_root };
     let nodes = MemoryNodes::default();
     let first = StateTrie::default().apply(&nodes, 1, &[(address, change.clone())].into()).unwrap();
 
@@ -153,8 +158,9 @@ fn a_wrong_previous_storage_root_is_refused() {
 fn storage_that_is_wiped_and_written_again_stays_in_the_store() {
     let account = Some(Account { nonce: 1, balance: U256::from(5), code_hash: KECCAK256_EMPTY });
     let (address, slot) = (keccak256("address"), keccak256("slot"));
-    let storage = BTreeMap::from([(slot, U256::from(7))]);
-    let mut change = AccountChange { account, storage, wiped: true, storage_root: EMPTY_ROOT_HASH };
+    let storage = BTreeMap::from([(slot, WordChange::to(U256::from(7)))]);
+    let storage_root = EMPTY_ROOT_HASH;
+    let mut change = AccountChange { before: None, account, storage, wiped: true, storage_root };
     let mut nodes = MemoryNodes::default();
     let first = StateTrie::default().apply(&nodes, 1, &[(address, change.clone())].into()).unwrap();
     nodes.write(None, &first);
