@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use mooring_stf::Fault;
 
 use super::Shared;
+use super::block::Layer;
 use super::flush::Job;
 use super::view::Base;
 use crate::log::in_words;
@@ -64,6 +65,28 @@ impl Signals {
     }
 }
 
+/// Blocks that the tables have taken in, and the tables as they were before, until nobody reads
+/// them. To free what they alone hold takes about as long as it took to make it: the flushing
+/// thread does that, not whoever lets go of them last, which could be the next block.
+#[derive(Debug, Default)]
+pub(super) struct Retired {
+    layers: Vec<Arc<Layer>>,
+    bases: Vec<Arc<Base>>,
+}
+
+impl Retired {
+    fn take_in(&mut self, job: Job) {
+        self.layers.extend(job.layers);
+        self.bases.push(job.base);
+    }
+
+    /// Frees what nobody else holds.
+    fn free(&mut self) {
+        self.layers.retain(|layer| Arc::strong_count(layer) > 1);
+        self.bases.retain(|base| Arc::strong_count(base) > 1);
+    }
+}
+
 /// The running thread; it ends, after the flush it is at, when this is dropped.
 #[derive(Debug)]
 pub(super) struct Flusher {
@@ -99,6 +122,7 @@ fn run(shared: &Shared) {
         }
         state.is_called = false;
         drop(state);
+        shared.flushing.lock().unwrap_or_else(PoisonError::into_inner).free();
         if let Err(fault) = flush_due(shared) {
             let why = in_words(&fault);
             tracing::error!(%why, "cannot write the tables");
@@ -119,7 +143,7 @@ pub(super) fn flush(
     shared: &Shared,
     pick: impl FnOnce(&Shared) -> Option<Job>,
 ) -> Result<bool, Fault> {
-    let _one_at_a_time = shared.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut retired = shared.flushing.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(job) = pick(shared) else { return Ok(false) };
     let started = std::time::Instant::now();
     job.run(&shared.db)?;
@@ -138,5 +162,6 @@ pub(super) fn flush(
     shared.signals.set(|_| ());
     shared.export();
     tracing::debug!(height, blocks = job.layers.len(), took = ?started.elapsed(), "wrote the tables");
+    retired.take_in(job);
     Ok(true)
 }

@@ -51,7 +51,7 @@ use crate::snapshot::Exporter;
 use ahead::ReadAhead;
 use chain::Chain;
 use flush::Job;
-use flusher::{Flusher, Signals};
+use flusher::{Flusher, Retired, Signals};
 use hot::Hot;
 use mark::Mark;
 
@@ -109,7 +109,7 @@ struct Shared {
     chain: RwLock<Chain>,
     signals: Signals,
     /// Held while the tables are written.
-    flushing: Mutex<()>,
+    flushing: Mutex<Retired>,
     /// A snapshot is being written into the store, or was and could not be: it is no chain.
     is_loading: AtomicBool,
 }
@@ -159,7 +159,7 @@ impl Store {
             writer: Mutex::new(()),
             chain: RwLock::new(chain),
             signals: Signals::default(),
-            flushing: Mutex::new(()),
+            flushing: Mutex::default(),
             is_loading: AtomicBool::new(false),
         });
         // A crash may have lost the one of this height.
