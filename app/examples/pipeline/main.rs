@@ -17,6 +17,10 @@ use std::process::{Command, ExitCode};
 use figures::{Figures, Table};
 use load::Kind;
 
+/// The allocator of the node.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
