@@ -225,10 +225,15 @@ async fn a_validator_whose_guard_refuses_leaves_the_height_to_the_others() {
     std::fs::write(&nodes[3].config.guard, signed_otherwise(1)).unwrap();
     std::fs::create_dir_all(&nodes[3].config.home).unwrap();
     std::fs::write(nodes[3].config.home.join("consensus.wal"), b"").unwrap();
-    nodes.iter_mut().for_each(Node::start);
+    // Without the third one no height is decided before it has been asked to sign.
+    for started in [0, 1, 3] {
+        nodes[started].start();
+    }
     let error = nodes[3].ended().await.unwrap_err();
     assert_eq!(error.exit_code(), EXIT_DOUBLE_SIGN, "{error:?}");
-    nodes[3].start();
+    for started in [2, 3] {
+        nodes[started].start();
+    }
     let voted = votes_again(&mut nodes[0], 3, 1).await;
     assert!(!voted.contains(&1), "it voted at 1, where it had");
     let tip = nodes[0].store.tip().unwrap();
