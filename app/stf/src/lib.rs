@@ -25,7 +25,9 @@ pub mod tx;
 pub use block::{BlockInput, ExecutedBlock, TxOutcome};
 pub use error::{ExecError, Fault};
 pub use evm::BlockContext;
-pub use executor::{BlockError, BlockExecutor, Mode, Parent, execute_block, execute_decoded};
+pub use executor::{
+    BlockError, BlockExecutor, Mode, Parent, execute_block, execute_decoded, execute_in_parts,
+};
 pub use genesis::genesis_block;
 pub use invalid::InvalidTx;
 pub use params::{BlobRule, ChainParams, FeeRule, PegParams};

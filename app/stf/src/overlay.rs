@@ -67,9 +67,15 @@ impl Entry {
     }
 
     fn change(&self) -> AccountChange {
+        let written = self.storage.iter().filter(|(_, word)| word.before != word.now);
+        let storage = written.map(|(slot, word)| (*slot, word.change())).collect();
+        AccountChange { storage, ..self.account_change() }
+    }
+
+    /// The change without that of the words.
+    fn account_change(&self) -> AccountChange {
         let storage_root =
             self.before.as_ref().map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let written = self.storage.iter().filter(|(_, word)| word.before != word.now);
         AccountChange {
             before: self.before.clone(),
             account: self.now.map(|Account { nonce, balance, code_hash }| AccountRecord {
@@ -79,11 +85,24 @@ impl Entry {
                 storage_root,
             }),
             wiped: self.wiped && self.before.is_some(),
-            storage: written
-                .map(|(slot, word)| (*slot, SlotChange { before: word.before, after: word.now }))
-                .collect(),
+            storage: BTreeMap::new(),
         }
     }
+}
+
+impl Word {
+    const fn change(&self) -> SlotChange {
+        SlotChange { before: self.before, after: self.now }
+    }
+}
+
+/// What was written since somebody last asked.
+#[derive(Clone, Debug, Default)]
+struct Written {
+    accounts: Vec<Address>,
+    words: Vec<(Address, U256)>,
+    /// An account or its storage is gone.
+    has_removals: bool,
 }
 
 /// Sums of native coin: money is made or lost where they differ.
@@ -105,6 +124,7 @@ pub(crate) struct Overlay<'a> {
     deployed: BTreeMap<B256, Bytes>,
     /// Hashes of blocks that only a simulation has.
     hashes: BTreeMap<u64, B256>,
+    written: Written,
 }
 
 impl Clone for Overlay<'_> {
@@ -115,6 +135,7 @@ impl Clone for Overlay<'_> {
             code: self.code.clone(),
             deployed: self.deployed.clone(),
             hashes: self.hashes.clone(),
+            written: self.written.clone(),
         }
     }
 }
@@ -127,6 +148,7 @@ impl<'a> Overlay<'a> {
             code: BTreeMap::new(),
             deployed: BTreeMap::new(),
             hashes: BTreeMap::new(),
+            written: Written { accounts: Vec::new(), words: Vec::new(), has_removals: false },
         }
     }
 
@@ -178,6 +200,7 @@ impl<'a> Overlay<'a> {
         let before = self.slot(address, slot)?;
         let entry = self.entry(address)?;
         entry.storage.entry(slot).or_insert(Word { before, now: before }).now = value;
+        self.written.words.push((address, slot));
         Ok(())
     }
 
@@ -186,12 +209,23 @@ impl<'a> Overlay<'a> {
         let entry = self.entry(address)?;
         entry.wiped = true;
         entry.storage.clear();
+        self.written.has_removals = true;
         Ok(())
     }
 
     /// Writes the account's nonce, balance and code hash.
     pub(crate) fn set_account(&mut self, address: Address, account: Account) -> Result<(), Fault> {
         self.entry(address)?.now = Some(account);
+        self.written.accounts.push(address);
+        Ok(())
+    }
+
+    /// Deletes the account with its storage.
+    fn delete(&mut self, address: Address) -> Result<(), Fault> {
+        let entry = self.entry(address)?;
+        let was_there = entry.before.is_some() || entry.now.is_some();
+        entry.delete();
+        self.written.has_removals |= was_there;
         Ok(())
     }
 
@@ -244,8 +278,7 @@ impl<'a> Overlay<'a> {
         }
         // Before EIP-161 an empty account that is touched comes into being: revm calls it created.
         if account.is_selfdestructed() || (account.is_empty() && !account.is_created()) {
-            self.entry(address)?.delete();
-            return Ok(());
+            return self.delete(address);
         }
         let AccountInfo { balance, nonce, code_hash, code, .. } = account.info;
         let before = self.account(address)?.unwrap_or_default();
@@ -294,10 +327,30 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// What was written since this was last asked; `None` once anything was removed. A word that
+    /// has its old value again is listed too.
+    pub(crate) fn take_written(&mut self) -> Option<ChangeSet> {
+        if self.written.has_removals {
+            return None;
+        }
+        let Written { accounts, words, .. } = std::mem::take(&mut self.written);
+        let accounts = accounts.into_iter().map(|address| (address, None));
+        let words = words.into_iter().map(|(address, slot)| (address, Some(slot)));
+        let mut written = ChangeSet::default();
+        for (address, slot) in accounts.chain(words) {
+            // Words written to an account that is not there count only if it comes into being.
+            let entry = self.accounts.get(&address).filter(|entry| entry.now.is_some())?;
+            let change = written.accounts.entry(address).or_insert_with(|| entry.account_change());
+            if let Some(slot) = slot {
+                change.storage.insert(slot, entry.storage.get(&slot)?.change());
+            }
+        }
+        Some(written)
+    }
+
     fn remove_if_empty(&mut self, address: Address) -> Result<(), Fault> {
-        let entry = self.entry(address)?;
-        if entry.now == Some(Account::default()) {
-            entry.delete();
+        if self.account(address)? == Some(Account::default()) {
+            self.delete(address)?;
         }
         Ok(())
     }

@@ -7,12 +7,14 @@
 //! Order in a block: EIP-2935, completion of the parent's checkpoint record, federation messages,
 //! credits, Ethereum transactions, base fees, supply check, naming of a checkpoint.
 
+mod beside;
 mod credits;
 mod exits;
 pub mod import;
 pub(crate) mod seal;
 mod user;
 
+use beside::Beside;
 pub(crate) use exits::burn_native_exits;
 
 use alloy_primitives::{B256, Bytes, U256};
@@ -333,16 +335,35 @@ pub fn execute_decoded(
     txs: impl IntoIterator<Item = Result<ConsensusTx, InvalidTx>>,
     mode: Mode,
 ) -> Result<ExecutedBlock, BlockError> {
-    let mut executor = BlockExecutor::begin(params, state, input)?;
-    for (index, tx) in txs.into_iter().enumerate() {
-        match tx.map_err(ExecError::from).and_then(|tx| executor.apply(tx)) {
-            Ok(_) => {}
-            Err(ExecError::Fault(fault)) => return Err(fault.into()),
-            Err(ExecError::Invalid(reason)) => match mode {
-                Mode::Strict => return Err(BlockError::Invalid { index, reason }),
-                Mode::Lenient => executor.skip(reason),
-            },
+    execute_in_parts(params, state, input, txs, mode, beside::PART)
+}
+
+/// Executes a whole block, and hashes what each `part` transactions have written while the next ones
+/// run; with 0 all of it at the end. The block is the same.
+///
+/// # Errors
+/// As [`execute_block`].
+pub fn execute_in_parts(
+    params: &ChainParams,
+    state: &dyn BlockState,
+    input: &BlockInput<'_>,
+    txs: impl IntoIterator<Item = Result<ConsensusTx, InvalidTx>>,
+    mode: Mode,
+    part: usize,
+) -> Result<ExecutedBlock, BlockError> {
+    std::thread::scope(|scope| {
+        let mut executor = BlockExecutor::begin(params, state, input)?;
+        let mut beside = Beside::new(scope, state, executor.block.number, part);
+        for (index, tx) in txs.into_iter().enumerate() {
+            match tx.map_err(ExecError::from).and_then(|tx| executor.apply(tx)) {
+                Ok(_) => beside.executed(executor.overlay()),
+                Err(ExecError::Fault(fault)) => return Err(fault.into()),
+                Err(ExecError::Invalid(reason)) => match mode {
+                    Mode::Strict => return Err(BlockError::Invalid { index, reason }),
+                    Mode::Lenient => executor.skip(reason),
+                },
+            }
         }
-    }
-    Ok(executor.finish()?)
+        Ok(executor.finish_with(Some(beside))?)
+    })
 }

@@ -8,7 +8,10 @@ use alloy_primitives::{B256, Bloom, U256};
 use mooring_bridge::{Height, exit};
 use mooring_trie::{Applied, NodeAt, StateTrie};
 
-use super::{BlockExecutor, Ledger, Lists};
+use super::{
+    BlockExecutor, Ledger, Lists,
+    beside::{Beside, Closed},
+};
 use crate::{
     ChainParams, ChangeSet, ExecutedBlock, Fault, FeeRule, Rules, SpecId,
     evm::BlockContext,
@@ -23,12 +26,33 @@ impl BlockExecutor<'_> {
     ///
     /// # Errors
     /// A [`Fault`] when the store cannot be read or is damaged.
-    pub fn finish(mut self) -> Result<ExecutedBlock, Fault> {
+    pub fn finish(self) -> Result<ExecutedBlock, Fault> {
+        self.finish_with(None)
+    }
+
+    /// As [`finish`](Self::finish), with the tries as far as they were hashed beside.
+    pub(super) fn finish_with(
+        mut self,
+        beside: Option<Beside<'_, '_>>,
+    ) -> Result<ExecutedBlock, Fault> {
         self.enter_ethereum()?;
         let burnt = self.pay_base_fees()?;
         self.end_peg(burnt)?;
         let exit_head = self.exit_head()?;
-        self.seal(&exit_head, |header| header)
+        match beside.and_then(|beside| beside.close(self.overlay())) {
+            None => self.seal(&exit_head, |header| header),
+            Some(tries) => self.seal_with(&exit_head, tries),
+        }
+    }
+
+    /// Commits to the state that was hashed beside.
+    fn seal_with(self, exit_head: &ExitHead, tries: Closed<'_>) -> Result<ExecutedBlock, Fault> {
+        let Self { params, parent, block, rules, evm, lists, .. } = self;
+        let changes = evm.into_overlay().changes();
+        let body = BodyRoots::of(&lists.transactions, &lists.receipts);
+        let state = committed(changes, tries.wait()?)?;
+        let header = header(parent.hash, &block, &rules, state.trie.root(), body);
+        Ok(sealed(params, header, state, exit_head, lists))
     }
 
     /// Commits to the state, under the header that `amend` makes of the computed one.
@@ -148,15 +172,21 @@ pub(crate) fn commit_state(
     if parent.root() != parent_root {
         return Err(Fault::new("execute a block on another state than its parent's"));
     }
-    let mut changes = overlay.changes();
-    let Applied { trie, storage_roots, gone } = parent
+    let changes = overlay.changes();
+    let applied = parent
         .apply(&state, height, &changes.hashed())
         .map_err(|error| Fault::from_cause("apply a block to the state tries", error))?;
+    committed(changes, applied)
+}
+
+/// The changes with the storage roots that the tries have.
+fn committed(mut changes: ChangeSet, applied: Applied) -> Result<CommittedState, Fault> {
+    let Applied { trie, storage_roots, gone } = applied;
     for (address, change) in &mut changes.accounts {
-        let key = alloy_primitives::keccak256(address);
-        if let (Some(account), Some(root)) = (&mut change.account, storage_roots.get(&key)) {
-            account.storage_root = *root;
-        }
+        let Some(account) = &mut change.account else { continue };
+        let root = storage_roots.get(&alloy_primitives::keccak256(address));
+        let missing = || Fault::new(format!("find the storage root of the changed {address}"));
+        account.storage_root = *root.ok_or_else(missing)?;
     }
     Ok(CommittedState { changes, trie, gone })
 }
