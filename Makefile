@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 EEST_DIR ?= ../shared/fixtures/eest-state-tests.tar.xz
 DENY := $(HOME)/.cache/mooring/tools/bin/cargo-deny
 
-.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc durability fuzz lint fmt bench artifacts vectors
+.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc determinism durability fuzz lint fmt bench artifacts vectors
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,10 @@ test-rust: setup ## Rust: unit, property, integration and end-to-end tests
 conformance: setup ## The official EVM tests (EEST_DIR: directory or archive, FILTER: part of a name)
 	$(CARGO) build --locked --workspace --example conformance
 	$(CARGO_TARGET_DIR)/debug/examples/conformance $(if $(FILTER),--filter '$(FILTER)') '$(EEST_DIR)'
+
+determinism: setup ## The golden hash of `make test` again, compiled without any optimisation and with all
+	$(CARGO) test --locked -p mooring-stf --profile plain --test it golden
+	$(CARGO) test --locked -p mooring-stf --profile release --test it golden
 
 durability: build ## Power cuts, broken disks and flipped bytes, twenty times what `make test` runs
 	MOORING_SEEDS=20000 $(CARGO) test --locked --workspace --test it -- --nocapture store:: flips:: process::

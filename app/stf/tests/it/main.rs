@@ -5,6 +5,7 @@ mod calls;
 mod decoding;
 mod deposits;
 mod fees;
+mod golden;
 mod parts;
 mod refusals;
 mod roots;

@@ -6,7 +6,7 @@ use mooring_trie::{Applied, MemoryNodes};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-use crate::world::{World, alice, deploying};
+use crate::world::{STORE, VANISH, World, alice, deploying};
 
 /// What a transaction does.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +28,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Create),
     ]
 }
-
-/// Stores the second word of its input at the first.
-const STORE: [u8; 7] = [0x60, 0x20, 0x35, 0x5f, 0x35, 0x55, 0x00];
-/// Stores 1 at 1, and leaves what it owns to its creator.
-const VANISH: [u8; 7] = [0x60, 0x01, 0x60, 0x01, 0x55, 0x33, 0xff];
 
 fn signed(ops: &[Op], first_nonce: u64) -> Vec<Bytes> {
     let contract = alice().create(0);

@@ -17,6 +17,10 @@ pub const ETHER: u128 = 1_000_000_000_000_000_000;
 pub const MEMBERS: u8 = 4;
 /// A token on L1.
 pub const L1_TOKEN: Address = address!("0x70ce00000000000000000000000000000000007a");
+/// Runtime code that stores the second word of its input at the first.
+pub const STORE: [u8; 7] = [0x60, 0x20, 0x35, 0x5f, 0x35, 0x55, 0x00];
+/// Init code that stores 1 at 1, and leaves what it owns to its creator.
+pub const VANISH: [u8; 7] = [0x60, 0x01, 0x60, 0x01, 0x55, 0x33, 0xff];
 
 pub struct World {
     pub chain: TestChain,
