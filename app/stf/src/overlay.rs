@@ -118,7 +118,8 @@ pub(crate) struct Supply {
 #[derive(Debug)]
 pub(crate) struct Overlay<'a> {
     reader: &'a dyn StateReader,
-    accounts: BTreeMap<Address, Entry>,
+    /// Boxed: the map moves its entries, and they are large.
+    accounts: BTreeMap<Address, Box<Entry>>,
     /// Code read or deployed, analysed once a block.
     code: BTreeMap<B256, Bytecode>,
     deployed: BTreeMap<B256, Bytes>,
@@ -197,10 +198,13 @@ impl<'a> Overlay<'a> {
         slot: U256,
         value: U256,
     ) -> Result<(), Fault> {
-        let before = self.slot(address, slot)?;
-        let entry = self.entry(address)?;
-        entry.storage.entry(slot).or_insert(Word { before, now: before }).now = value;
         self.written.words.push((address, slot));
+        if let Some(word) = self.entry(address)?.storage.get_mut(&slot) {
+            word.now = value;
+            return Ok(());
+        }
+        let before = self.slot(address, slot)?;
+        self.entry(address)?.storage.insert(slot, Word { before, now: value });
         Ok(())
     }
 
@@ -287,11 +291,10 @@ impl<'a> Overlay<'a> {
             self.deployed.insert(code_hash, code.original_bytes());
             self.code.insert(code_hash, code);
         }
-        let written = account.storage.into_iter().filter(|(_, slot)| slot.is_changed());
-        let written: BTreeMap<_, _> =
-            written.map(|(key, slot)| (key, slot.present_value)).collect();
-        for (slot, value) in written {
-            self.set_slot(address, slot, value)?;
+        for (key, slot) in sorted(account.storage) {
+            if slot.is_changed() {
+                self.set_slot(address, key, slot.present_value)?;
+            }
         }
         Ok(())
     }
@@ -333,19 +336,24 @@ impl<'a> Overlay<'a> {
         if self.written.has_removals {
             return None;
         }
-        let Written { accounts, words, .. } = std::mem::take(&mut self.written);
-        let accounts = accounts.into_iter().map(|address| (address, None));
-        let words = words.into_iter().map(|(address, slot)| (address, Some(slot)));
-        let mut written = ChangeSet::default();
-        for (address, slot) in accounts.chain(words) {
+        let Written { mut accounts, mut words, .. } = std::mem::take(&mut self.written);
+        accounts.extend(words.iter().map(|(address, _)| *address));
+        accounts.sort_unstable();
+        accounts.dedup();
+        words.sort_unstable();
+        words.dedup();
+        let mut words = words.into_iter().peekable();
+        let change = |address: Address| {
             // Words written to an account that is not there count only if it comes into being.
             let entry = self.accounts.get(&address).filter(|entry| entry.now.is_some())?;
-            let change = written.accounts.entry(address).or_insert_with(|| entry.account_change());
-            if let Some(slot) = slot {
+            let mut change = entry.account_change();
+            while let Some((_, slot)) = words.next_if(|(at, _)| *at == address) {
                 change.storage.insert(slot, entry.storage.get(&slot)?.change());
             }
-        }
-        Some(written)
+            Some((address, change))
+        };
+        let accounts = accounts.into_iter().map(change).collect::<Option<_>>()?;
+        Some(ChangeSet { accounts, code: BTreeMap::new() })
     }
 
     fn remove_if_empty(&mut self, address: Address) -> Result<(), Fault> {
@@ -362,7 +370,8 @@ impl<'a> Overlay<'a> {
             Place::Vacant(place) => {
                 let before = self.reader.account(address)?;
                 let now = before.as_ref().map(Account::from);
-                place.insert(Entry { before, now, wiped: false, storage: BTreeMap::new() })
+                let storage = BTreeMap::new();
+                place.insert(Box::new(Entry { before, now, wiped: false, storage }))
             }
         })
     }
@@ -377,9 +386,11 @@ impl Supply {
     }
 }
 
-/// The one place where what revm returns is put in order: its map has none.
-pub(crate) fn sorted(state: EvmState) -> BTreeMap<Address, EvmAccount> {
-    state.into_iter().collect()
+/// The one place where what revm returns is put in order: its maps have none.
+fn sorted<K: Ord + Copy, V>(unordered: impl IntoIterator<Item = (K, V)>) -> Vec<(K, V)> {
+    let mut all: Vec<_> = unordered.into_iter().collect();
+    all.sort_unstable_by_key(|(key, _)| *key);
+    all
 }
 
 fn analysed(hash: B256, code: Bytes) -> Result<Bytecode, Fault> {

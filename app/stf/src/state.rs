@@ -95,34 +95,40 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// The same by hashed key, for the trie.
     pub fn hashed(&self) -> BTreeMap<B256, mooring_trie::AccountChange> {
-        sorted(&self.accounts, |(address, change)| (keccak256(address), change.hashed()))
+        sorted(&self.accounts, |address| keccak256(address), AccountChange::hashed)
     }
 }
 
-/// The entries under other keys, made and sorted in parallel where they are many.
-fn sorted<K: Ord + Sync, V: Sync, T: Send>(
+/// The entries under their hashed keys, made and sorted in parallel where they are many.
+fn sorted<K: Sync, V: Sync, T: Send>(
     entries: &BTreeMap<K, V>,
-    hashed: impl Fn((&K, &V)) -> (B256, T) + Sync + Send,
+    hash: impl Fn(&K) -> B256 + Sync + Send,
+    made: impl Fn(&V) -> T + Sync + Send,
 ) -> BTreeMap<B256, T> {
     const PARALLEL: usize = 256;
     if entries.len() < PARALLEL {
-        return entries.iter().map(hashed).collect();
+        return entries.iter().map(|(key, value)| (hash(key), made(value))).collect();
     }
-    let mut all: Vec<_> = entries.par_iter().map(hashed).collect();
+    let mut all: Vec<_> = entries.par_iter().map(|(key, value)| (hash(key), value)).collect();
+    // Sorted before the values are made: they are large.
     all.par_sort_unstable_by_key(|(key, _)| *key);
+    let all: Vec<_> = all.into_par_iter().map(|(key, value)| (key, made(value))).collect();
     all.into_iter().collect()
 }
 
 impl AccountChange {
     fn hashed(&self) -> mooring_trie::AccountChange {
-        let slot = |(slot, change): (&U256, &SlotChange)| {
-            let SlotChange { before, after } = *change;
-            (keccak256(slot.to_be_bytes::<32>()), mooring_trie::WordChange { before, after })
-        };
         mooring_trie::AccountChange {
             before: self.before.as_ref().map(AccountRecord::in_trie),
             account: self.account.as_ref().map(AccountRecord::in_trie),
-            storage: sorted(&self.storage, slot),
+            storage: sorted(
+                &self.storage,
+                |slot| keccak256(slot.to_be_bytes::<32>()),
+                |SlotChange { before, after }| mooring_trie::WordChange {
+                    before: *before,
+                    after: *after,
+                },
+            ),
             wiped: self.wiped,
             storage_root: self
                 .before

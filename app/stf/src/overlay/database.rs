@@ -23,8 +23,11 @@ impl Database for Overlay<'_> {
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Fault> {
+        if let Some(word) = self.entry(address)?.storage.get(&slot) {
+            return Ok(word.now);
+        }
         let value = self.slot(address, slot)?;
-        self.entry(address)?.storage.entry(slot).or_insert(Word { before: value, now: value });
+        self.entry(address)?.storage.insert(slot, Word { before: value, now: value });
         Ok(value)
     }
 
