@@ -55,9 +55,11 @@ impl TxSource for Senders {
     }
 
     fn committed(&self, _: &View, included: &[Bytes], _: &[Touched]) {
+        // The node's pool goes by accounts and hashes nothing.
+        let hashes: Vec<_> = included.par_iter().map(keccak256).collect();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for tx in included {
-            known.remove(&keccak256(tx));
+        for hash in hashes {
+            known.remove(&hash);
         }
     }
 

@@ -231,15 +231,13 @@ impl Store {
         let layer = Arc::new(layer);
         next.layers.push(Arc::clone(&layer));
         let durable = layer.number().saturating_sub(lag as u64);
-        for ripe in next.layers.iter().filter(|layer| layer.number() > next.durable) {
-            if ripe.number() <= durable {
-                shared.write(write::batch(ripe), Sync::Yes)?;
-                let noted = shared.mark.set(ripe.number());
-                noted.map_err(|e| Fault::from_cause("note the newest block on disk", e))?;
-            }
-        }
+        std::thread::scope(|scope| {
+            // Readers of blocks below do not see what it takes over.
+            scope.spawn(|| next.hot.commit(layer.number(), &layer.changes));
+            shared.write_blocks(&next, durable)
+        })
+        .inspect_err(|_| next.hot.clear())?;
         next.durable = next.durable.max(durable);
-        next.hot.commit(layer.number(), &layer.changes);
         let next = next.renewed();
         let view = next.latest.clone();
         shared.publish(next);
@@ -359,6 +357,17 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// Writes, each in one synced record, the blocks up to this height that are not on disk yet.
+    fn write_blocks(&self, chain: &Chain, up_to: u64) -> Result<(), Fault> {
+        let is_due = |layer: &&Arc<Layer>| (chain.durable + 1..=up_to).contains(&layer.number());
+        for layer in chain.layers.iter().filter(is_due) {
+            self.write(write::batch(layer), Sync::Yes)?;
+            let noted = self.mark.set(layer.number());
+            noted.map_err(|e| Fault::from_cause("note the newest block on disk", e))?;
+        }
+        Ok(())
     }
 
     fn write(&self, batch: Batch, sync: Sync) -> Result<(), Fault> {

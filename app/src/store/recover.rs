@@ -42,14 +42,16 @@ fn layer(parent: &View, height: u64) -> Result<Layer, Fault> {
     let key = keys::height(height);
     let missing = |what| Fault::new(format!("read the {what} of block {height}"));
     let tip = parent.read(keys::HEADER, &key, record::tip)?.ok_or_else(|| missing("header"))?;
-    let transactions = parent.read(keys::BODY, &key, record::transactions)?;
-    let receipts = parent.read(keys::RECEIPTS, &key, record::receipts)?;
     let changes = parent.read(keys::CHANGES, &key, changes::changes)?;
     let changes = changes.ok_or_else(|| missing("changes"))?;
-    let hashed = changes.state.hashed();
-    let applied = parent
-        .trie()
-        .apply(parent, height, &hashed)
+    let (applied, (transactions, receipts)) = rayon::join(
+        || parent.trie().apply(parent, height, &changes.state.hashed()),
+        || {
+            let transactions = parent.read(keys::BODY, &key, record::transactions);
+            (transactions, parent.read(keys::RECEIPTS, &key, record::receipts))
+        },
+    );
+    let applied = applied
         .map_err(|e| Fault::from_cause(format!("apply block {height} to the state tries"), e))?;
     let (found, expected) = (applied.trie.root(), tip.header.state_root);
     if found != expected {
@@ -61,8 +63,8 @@ fn layer(parent: &View, height: u64) -> Result<Layer, Fault> {
     let executed = ExecutedBlock {
         header,
         hash,
-        transactions: transactions.ok_or_else(|| missing("body"))?,
-        receipts: receipts.ok_or_else(|| missing("receipts"))?,
+        transactions: transactions?.ok_or_else(|| missing("body"))?,
+        receipts: receipts?.ok_or_else(|| missing("receipts"))?,
         outcomes: Vec::new(),
         changes: changes.state,
         trie: applied.trie,
