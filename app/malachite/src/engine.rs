@@ -8,8 +8,8 @@ use arc_malachitebft_app::config::{ConsensusConfig, NodeConfig, ValueSyncConfig}
 use arc_malachitebft_app::engine::network;
 use arc_malachitebft_app::types::Keypair;
 use arc_malachitebft_app_channel::{
-    Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, NetworkRequest,
-    RequestContext, Signer, SyncContext, WalContext, start_engine,
+    Channels, ConsensusContext, ConsensusRequestError, EngineHandle, NetworkContext,
+    NetworkIdentity, NetworkRequest, RequestContext, Signer, SyncContext, WalContext, start_engine,
 };
 use mooring_abci::{ConsensusApp, ConsensusStore, InfoApp};
 use tokio::sync::{mpsc, watch};
@@ -222,7 +222,7 @@ impl Node {
             outcome = host.run(consensus, through) => outcome,
             _ = &mut engine.handle => Err(EngineError::Stopped("its supervisor ended")),
             () = count_peers(net_requests, self.status.clone()) => {
-                Err(EngineError::Stopped("its network task ended"))
+                Err(EngineError::Network { listen: self.config.listen.clone() })
             }
         };
         // A refusal makes the engine fail too; it is the cause, so it is what is told.
@@ -328,17 +328,17 @@ async fn validator_proof(
     proof.to_bytes().map_err(|e| EngineError::Start(format!("encode the validator proof: {e}")))
 }
 
-/// Keeps the peer count of the status; returns when the network task is gone.
+/// Keeps the peer count of the status; returns when the network is gone. The engine lives on
+/// without it, as one that waits: only the answer tells.
 async fn count_peers(requests: mpsc::Sender<NetworkRequest>, status: watch::Sender<EngineStatus>) {
     let mut ticks = interval(PEER_COUNT_INTERVAL);
-    while !requests.is_closed() {
+    loop {
         ticks.tick().await;
-        if let Ok(Some(dump)) = NetworkRequest::dump_state(&requests).await {
-            status.send_if_modified(|status| {
-                let changed = status.peers != dump.peers.len();
-                status.peers = dump.peers.len();
-                changed
-            });
-        }
+        let peers = match NetworkRequest::dump_state(&requests).await {
+            Ok(Some(dump)) => dump.peers.len(),
+            Err(ConsensusRequestError::Full) => continue,
+            Ok(None) | Err(ConsensusRequestError::Closed | ConsensusRequestError::Recv) => return,
+        };
+        status.send_if_modified(|status| std::mem::replace(&mut status.peers, peers) != peers);
     }
 }

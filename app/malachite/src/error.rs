@@ -53,6 +53,15 @@ pub enum EngineError {
     /// The engine could not start.
     #[error("start the consensus engine: {0}")]
     Start(String),
+    /// The network of the engine could not listen, or ended.
+    #[error(
+        "keep the consensus network on {listen}: it ended, the log says why; if another process \
+         listens there, end it or set engine.listen, and start the node again"
+    )]
+    Network {
+        /// Where it listens, a multiaddr.
+        listen: String,
+    },
     /// The engine stopped by itself: a task died or it met a safety failure.
     #[error("keep the consensus engine running, {0}")]
     Stopped(&'static str),
@@ -71,6 +80,7 @@ impl EngineError {
             | Self::Corrupt { .. }
             | Self::Diverged { .. }
             | Self::Start(_)
+            | Self::Network { .. }
             | Self::Stopped(_) => 1,
         }
     }

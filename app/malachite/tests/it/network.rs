@@ -1,8 +1,9 @@
 //! Nodes over loopback.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mooring_malachite::{
@@ -34,18 +35,27 @@ pub(crate) struct Node {
 /// `total` nodes that know each other, of which the first `validators` are in genesis.
 pub(crate) fn network(total: u8, validators: u8) -> Vec<Node> {
     // Bound all at once, so that no two get the same port.
-    let listeners: Vec<_> = (0..total).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let own = own_loopback();
+    let listeners: Vec<_> = (0..total).map(|_| TcpListener::bind((own, 0)).unwrap()).collect();
     let addresses: Vec<String> = listeners
         .iter()
         .zip(0..total)
         .map(|(listener, i)| {
             let port = listener.local_addr().unwrap().port();
             let peer = NodeKey::generate(node_seed(i)).peer_id();
-            format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}")
+            format!("/ip4/{own}/tcp/{port}/p2p/{peer}")
         })
         .collect();
     drop(listeners);
     (0..total).map(|i| node(i, validators, &addresses)).collect()
+}
+
+/// A loopback address that no other network has. Nodes need to know the ports of each other before
+/// any of them listens; on the common address, a connection of another test could take one then.
+fn own_loopback() -> Ipv4Addr {
+    static NETWORKS: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, NETWORKS.fetch_add(1, Ordering::Relaxed), high, low)
 }
 
 fn node_seed(i: u8) -> [u8; 32] {
@@ -104,6 +114,14 @@ impl Node {
         self.running = Some((cancel, task));
     }
 
+    /// Another process that listens where the node is to.
+    pub(crate) fn take_port(&self) -> TcpListener {
+        let mut parts = self.config.listen.split('/').skip(2);
+        let ip: Ipv4Addr = parts.next().unwrap().parse().unwrap();
+        let port: u16 = parts.nth(1).unwrap().parse().unwrap();
+        TcpListener::bind((ip, port)).unwrap()
+    }
+
     /// Stops the node and waits for it.
     pub(crate) async fn stop(&mut self) -> Result<(), EngineError> {
         let (cancel, task) = self.running.take().unwrap();
@@ -126,10 +144,15 @@ impl Node {
     }
 
     pub(crate) async fn reaches(&mut self, height: u64) {
+        let moniker = &self.config.moniker;
+        let (_, running) = self.running.as_mut().expect("the node runs");
         let reached = self.status.wait_for(|status| status.decided_height >= height);
-        let reached = timeout(PATIENCE, reached).await;
+        let reached = tokio::select! {
+            reached = timeout(PATIENCE, reached) => reached.is_ok(),
+            ended = running => panic!("{moniker} ended before height {height}: {ended:?}"),
+        };
         let status = *self.sender.borrow();
-        assert!(reached.is_ok(), "{} is at {status:?}, not {height}", self.config.moniker);
+        assert!(reached, "{moniker} is at {status:?}, not {height}");
     }
 }
 

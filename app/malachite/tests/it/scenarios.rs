@@ -146,6 +146,20 @@ async fn a_rejected_block_costs_a_round_only() {
     assert!(round > 0, "height 2 was decided in round {round}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_port_was_taken_ends() {
+    let mut nodes = network(4, 4);
+    let taken = nodes[0].take_port();
+    nodes[0].start();
+    let error = nodes[0].ended().await.unwrap_err();
+    assert!(matches!(error, EngineError::Network { .. }), "{error:?}");
+    assert!(error.to_string().contains(&nodes[0].config.listen), "{error}");
+    drop(taken);
+    nodes.iter_mut().for_each(Node::start);
+    all_reach(&mut nodes, 2).await;
+    stop_all(&mut nodes).await;
+}
+
 /// A guard file that says: round 0 of `height` is signed, each step, with other bytes.
 fn signed_otherwise(height: u64) -> String {
     let step = |step: &str| {
