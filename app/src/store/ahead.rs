@@ -1,5 +1,6 @@
 //! Reading the trie ahead when a store opens, so that the first blocks do not wait for the disk
-//! node by node.
+//! node by node. What was read goes into the newest state at once, and into the next block too,
+//! which may have been executed before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use mooring_trie::{Nibbles, NodeReader, StateTrie};
 
 use super::View;
 
-/// What is read: a commit takes it over.
+/// What is read: the next commit takes it over.
 #[derive(Debug)]
 enum Progress {
     Reading(JoinHandle<Option<StateTrie>>),
@@ -27,11 +28,16 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Begins to read the trie of `view`, at most `budget` bytes of it.
-    pub(super) fn start(view: View, budget: usize) -> std::io::Result<Self> {
+    /// Begins to read the trie of `view`, at most `budget` bytes of it; `done` is called with what
+    /// was read.
+    pub(super) fn start(
+        view: View,
+        budget: usize,
+        done: impl FnOnce(&StateTrie) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let is_stopping = Arc::<AtomicBool>::default();
         let source = Interruptible { view, is_stopping: Arc::clone(&is_stopping) };
-        let run = move || read(&source, budget);
+        let run = move || read(&source, budget).inspect(done);
         let thread = std::thread::Builder::new().name("read-ahead".to_owned()).spawn(run)?;
         Ok(Self { progress: Mutex::new(Progress::Reading(thread)), is_stopping })
     }

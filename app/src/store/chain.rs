@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mooring_stf::Fault;
+use mooring_trie::StateTrie;
 
 use super::View;
 use super::block::{Layer, Tip};
@@ -39,6 +40,23 @@ impl Chain {
     pub(super) fn renewed(self) -> Self {
         let Self { base, base_tip, layers, durable, hot, .. } = self;
         Self::new(base, base_tip, layers, durable, hot)
+    }
+
+    /// The same with those nodes of the newest state in memory too that `read`, the trie of some
+    /// state, has in memory.
+    pub(super) fn with_trie(mut self, read: &StateTrie) -> Self {
+        match self.layers.last_mut() {
+            Some(newest) => {
+                let mut layer = Layer::clone(newest);
+                layer.trie = layer.trie.joined(read);
+                *newest = Arc::new(layer);
+            }
+            None => {
+                let trie = self.base.trie.joined(read);
+                self.base = Arc::new(Base { trie, ..Base::clone(&self.base) });
+            }
+        }
+        self.renewed()
     }
 
     /// The height of the tip.

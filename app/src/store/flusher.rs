@@ -149,9 +149,11 @@ pub(super) fn flush(
     job.run(&shared.db)?;
     let (height, floor) = (job.height(), job.new_floor());
     shared.update(|mut chain| {
-        let snapshot = shared.db.snapshot();
+        let snapshot = Arc::new(shared.db.snapshot());
         if let Some(last) = job.layers.last() {
-            let trie = last.trie.clone();
+            // The chain's may have more of it in memory by now.
+            let same = chain.layers.iter().find(|layer| layer.number() == height);
+            let trie = same.unwrap_or(last).trie.clone();
             let blocks = chain.base.blocks;
             chain.base = Arc::new(Base { snapshot, height, floor, blocks, trie });
             chain.base_tip = last.tip.clone();

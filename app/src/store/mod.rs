@@ -167,7 +167,11 @@ impl Store {
         let flusher = Flusher::start(Arc::clone(&shared)).map_err(|e| broken(Box::new(e)))?;
         shared.signals.call();
         let latest = shared.read(|chain| chain.latest.clone());
-        let ahead = ReadAhead::start(latest, options.trie_cache / 2);
+        let done = {
+            let shared = Arc::clone(&shared);
+            move |read: &mooring_trie::StateTrie| shared.update(|chain| chain.with_trie(read))
+        };
+        let ahead = ReadAhead::start(latest, options.trie_cache / 2, done);
         let ahead = ahead.map_err(|e| broken(Box::new(e)))?;
         Ok(Self(Arc::new(Inner { shared, _flusher: flusher, ahead })))
     }

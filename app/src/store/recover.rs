@@ -83,7 +83,7 @@ fn write_genesis(db: &Arc<Db>, identity: B256, layer: Layer) -> Result<(), Fault
     batch.put(keys::META, keys::META_SCHEMA, record::seal(&keys::SCHEMA.to_be_bytes()));
     batch.put(keys::META, keys::META_CHAIN, record::seal(identity.as_slice()));
     let base = Arc::new(Base {
-        snapshot: db.snapshot(),
+        snapshot: Arc::new(db.snapshot()),
         height: 0,
         floor: 0,
         blocks: 0,
@@ -104,7 +104,7 @@ pub(super) fn base(db: &Arc<Db>) -> Result<(Base, Tip), Fault> {
     let blocks = view::read(&snapshot, keys::META, keys::META_BLOCKS, record::height)?.unwrap_or(0);
     let tip = stored_tip(&snapshot, height)?;
     let trie = StateTrie::at(tip.header.state_root);
-    Ok((Base { snapshot, height, floor, blocks, trie }, tip))
+    Ok((Base { snapshot: Arc::new(snapshot), height, floor, blocks, trie }, tip))
 }
 
 fn stored_tip(base: &Snapshot, height: u64) -> Result<Tip, Fault> {

@@ -7,7 +7,7 @@ mod model;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::proof::verify_proof;
 use mooring_bridge::exit;
-use mooring_stf::StateReader as _;
+use mooring_stf::{BlockState as _, StateReader as _};
 use mooring_trie::{Nibbles, TrieAccount};
 
 use super::*;
@@ -67,6 +67,33 @@ fn a_committed_block_is_there_after_reopening() {
     verify(&view, A, slot(1));
     verify(&view, A, slot(9));
     verify(&view, Address::repeat_byte(0x11), slot(0));
+}
+
+/// Whether memory alone tells an account and a word of it.
+fn is_in_memory(view: &View) -> bool {
+    let (trie, owner) = (view.trie(), keccak256(A));
+    let word = trie.known_word(owner, keys::hashed(slot(1)));
+    trie.known_account(owner).is_some() && word == Some(slot(5))
+}
+
+#[test]
+fn what_is_read_ahead_is_in_memory_for_the_first_block_and_the_next() {
+    for flush in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let store = open(dir.path());
+            Draft::default().balance(A, 7).slot(A, 1, 5).balance(B, 1).commit(&store, 0);
+            store.flush().unwrap();
+            if !flush {
+                Draft::default().balance(B, 2).commit(&store, 0);
+            }
+        }
+        let store = open(dir.path());
+        let early = Draft::default().balance(B, 3).layer(&store.latest());
+        store.wait_until_read_ahead();
+        assert!(is_in_memory(&store.latest()), "above the tables: {}", !flush);
+        assert!(is_in_memory(&store.commit(early, 0).unwrap()), "executed before");
+    }
 }
 
 #[test]

@@ -14,9 +14,9 @@ use super::hot::Hot;
 use super::{history, keys, record};
 
 /// The database as it was at one moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Base {
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: Arc<Snapshot>,
     /// The height that the tables are of.
     pub(super) height: u64,
     /// The lowest height whose state they can still tell.
