@@ -151,7 +151,7 @@ pub(super) fn receipt(params: &ChainParams, block: &Block, index: usize) -> Opti
         "effectiveGasPrice": U256::from(receipt.effective_gas_price),
         "contractAddress": receipt.contract_address,
         "logs": logs,
-        "logsBloom": receipt.bloom,
+        "logsBloom": receipt.bloom(),
     });
     if let Some(fields) = value.as_object_mut() {
         match receipt.post_state {

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256};
 use mooring_rocks::{Batch, Db, Direction, Error as RocksError, Keys, Sync, TableFile};
-use mooring_stf::{AccountChange, Fault};
+use mooring_stf::{AccountChange, ChangeSet, Fault, SlotChange};
 
 use super::block::Layer;
 use super::view::Base;
@@ -77,46 +77,24 @@ impl Job {
             (keys::FLOOR.to_vec(), height(self.new_floor())),
         ];
         write(file, meta.into())?;
-        write(file, self.accounts())?;
-        let wipes = self.wipes()?;
-        write(file, self.words(&wipes))?;
+        let changes = self.changes();
+        write(file, accounts(&changes))?;
+        let wipes = self.wipes(&changes)?;
+        write(file, words(&changes, &wipes))?;
         write(file, self.nodes())?;
-        let (accounts, words) = self.pruned()?;
-        write(file, self.account_history(accounts))?;
-        write(file, self.word_history(words, &wipes))?;
+        let pruned = self.pruned()?;
+        write(file, account_history(&changes, pruned.accounts))?;
+        write(file, word_history(&changes, pruned.words, &wipes))?;
+        drop(changes);
         write(file, self.numbers())?;
         write(file, self.transactions())?;
         write(file, self.exits())?;
         Ok(write(file, self.exit_nodes())?)
     }
 
-    fn changes(&self) -> impl Iterator<Item = (&Layer, B256, &Address, &AccountChange)> {
-        self.layers.iter().flat_map(|layer| {
-            let changes = layer.changes.accounts.iter();
-            changes.map(|(address, change)| (&**layer, keccak256(address), address, change))
-        })
-    }
-
-    fn accounts(&self) -> Entries {
-        let entry = |(_, key, _, change): (_, B256, _, &AccountChange)| {
-            (keys::account(key), change.account.as_ref().map(record::seal_account))
-        };
-        self.changes().map(entry).collect()
-    }
-
-    fn words(&self, wipes: &Wipes) -> Entries {
-        let mut entries = Entries::new();
-        for (layer, owner, address, change) in self.changes() {
-            if let Some(words) = wipes.get(&(layer.number(), *address)) {
-                entries.extend(words.keys().map(|slot| (keys::storage(owner, *slot), None)));
-            }
-            // What is written to an account that ends the block deleted is lost with it.
-            for (slot, word) in change.storage.iter().filter(|_| change.account.is_some()) {
-                let value = (!word.after.is_zero()).then(|| record::seal_word(word.after));
-                entries.push((keys::storage(owner, keys::hashed(*slot)), value));
-            }
-        }
-        entries
+    fn changes(&self) -> Vec<Change<'_>> {
+        let all = self.layers.iter().flat_map(|layer| hashed(layer.number(), &layer.changes));
+        all.collect()
     }
 
     /// The nodes of both sorts of tries: their tables follow each other.
@@ -127,30 +105,6 @@ impl Job {
             layer.trie.changed_since(self.since, |at, rlp| {
                 entries.push((keys::node(&at), Some(record::seal(&rlp))));
             });
-        }
-        entries
-    }
-
-    fn account_history(&self, pruned: Entries) -> Entries {
-        let mut entries = pruned;
-        for (layer, key, _, change) in self.changes() {
-            let before = record::seal_past_account(change.before.as_ref());
-            entries.push((keys::account_history(key, layer.number()), Some(before)));
-        }
-        entries
-    }
-
-    fn word_history(&self, pruned: Entries, wipes: &Wipes) -> Entries {
-        let mut entries = pruned;
-        for (layer, owner, address, change) in self.changes() {
-            let key = |slot| keys::storage_history(owner, slot, layer.number());
-            for (slot, word) in &change.storage {
-                entries.push((key(keys::hashed(*slot)), Some(record::seal_word(word.before))));
-            }
-            // Later entries win: a wiped word was there before, whatever was written after.
-            for (slot, word) in wipes.get(&(layer.number(), *address)).into_iter().flatten() {
-                entries.push((key(*slot), Some(record::seal_word(*word))));
-            }
         }
         entries
     }
@@ -189,18 +143,102 @@ impl Job {
     }
 }
 
+/// An account's change by a block, with the keys that the tables know it by.
+#[derive(Debug)]
+struct Change<'a> {
+    height: u64,
+    address: Address,
+    owner: B256,
+    change: &'a AccountChange,
+    /// The hashed slots of `change.storage`, in its order.
+    slots: Vec<B256>,
+}
+
+impl Change<'_> {
+    /// The words written, by hashed slot.
+    fn words(&self) -> impl Iterator<Item = (B256, &SlotChange)> {
+        self.slots.iter().copied().zip(self.change.storage.values())
+    }
+}
+
+/// The changes of the block at `height`; what it hashes it hashes together.
+fn hashed(height: u64, changes: &ChangeSet) -> impl Iterator<Item = Change<'_>> {
+    let addresses: Vec<_> = changes.accounts.keys().copied().collect();
+    let storage = changes.accounts.values().flat_map(|change| change.storage.keys());
+    let slots: Vec<_> = storage.map(U256::to_be_bytes::<32>).collect();
+    let owners = mooring_keccak::all(&addresses);
+    let mut slots = mooring_keccak::all(&slots).into_iter();
+    changes.accounts.iter().zip(owners).map(move |((address, change), owner)| {
+        let slots = slots.by_ref().take(change.storage.len()).collect();
+        Change { height, address: *address, owner, change, slots }
+    })
+}
+
+fn accounts(changes: &[Change<'_>]) -> Entries {
+    let entry = |Change { owner, change, .. }: &Change<'_>| {
+        (keys::account(*owner), change.account.as_ref().map(record::seal_account))
+    };
+    changes.iter().map(entry).collect()
+}
+
+fn words(changes: &[Change<'_>], wipes: &Wipes) -> Entries {
+    let mut entries = Entries::new();
+    for at @ Change { owner, change, .. } in changes {
+        if let Some(words) = wipes.get(&(at.height, at.address)) {
+            entries.extend(words.keys().map(|slot| (keys::storage(*owner, *slot), None)));
+        }
+        // What is written to an account that ends the block deleted is lost with it.
+        for (slot, word) in at.words().filter(|_| change.account.is_some()) {
+            let value = (!word.after.is_zero()).then(|| record::seal_word(word.after));
+            entries.push((keys::storage(*owner, slot), value));
+        }
+    }
+    entries
+}
+
+fn account_history(changes: &[Change<'_>], pruned: Entries) -> Entries {
+    let mut entries = pruned;
+    for Change { height, owner, change, .. } in changes {
+        let before = record::seal_past_account(change.before.as_ref());
+        entries.push((keys::account_history(*owner, *height), Some(before)));
+    }
+    entries
+}
+
+fn word_history(changes: &[Change<'_>], pruned: Entries, wipes: &Wipes) -> Entries {
+    let mut entries = pruned;
+    for at in changes {
+        let key = |slot| keys::storage_history(at.owner, slot, at.height);
+        for (slot, word) in at.words() {
+            entries.push((key(slot), Some(record::seal_word(word.before))));
+        }
+        // Later entries win: a wiped word was there before, whatever was written after.
+        for (slot, word) in wipes.get(&(at.height, at.address)).into_iter().flatten() {
+            entries.push((key(*slot), Some(record::seal_word(*word))));
+        }
+    }
+    entries
+}
+
 /// The words that a block's wiping of an account's storage took away, by hashed slot.
 type Wipes = BTreeMap<(u64, Address), BTreeMap<B256, U256>>;
 
+/// Removals from the two tables of history.
+#[derive(Debug)]
+struct Pruned {
+    accounts: Entries,
+    words: Entries,
+}
+
 impl Job {
     /// What each wiped storage held: that of the tables and of the earlier blocks of the job.
-    fn wipes(&self) -> Result<Wipes, Fault> {
+    fn wipes(&self, changes: &[Change<'_>]) -> Result<Wipes, Fault> {
         let mut wipes = Wipes::new();
-        for (layer, owner, address, change) in self.changes() {
+        for Change { height, address, owner, change, .. } in changes {
             if change.before.is_some() && (change.wiped || change.account.is_none()) {
-                let words = self.words_before(layer.number(), owner, *address)?;
+                let words = self.words_before(*height, *owner, *address)?;
                 if !words.is_empty() {
-                    wipes.insert((layer.number(), *address), words);
+                    wipes.insert((*height, *address), words);
                 }
             }
         }
@@ -242,7 +280,7 @@ impl Job {
     }
 
     /// The history of accounts and of words that the new floor makes useless, as removals.
-    fn pruned(&self) -> Result<(Entries, Entries), Fault> {
+    fn pruned(&self) -> Result<Pruned, Fault> {
         let (mut accounts, mut words) = (BTreeSet::new(), BTreeSet::new());
         for height in self.base.floor + 1..=self.new_floor() {
             let attempt = || format!("read the changes of block {height}");
@@ -253,15 +291,14 @@ impl Job {
             let Some(found) = found else { continue };
             let found = record::open(&found).and_then(changes::changes);
             let found = found.map_err(|e| Fault::from_cause(attempt(), e))?;
-            for (address, change) in &found.state.accounts {
-                let owner = keccak256(address);
+            for Change { owner, slots, .. } in hashed(height, &found.state) {
                 accounts.insert(keys::account_history(owner, height));
-                let slots = change.storage.keys();
-                words.extend(slots.map(|s| keys::storage_history(owner, keys::hashed(*s), height)));
+                let slots = slots.into_iter();
+                words.extend(slots.map(|slot| keys::storage_history(owner, slot, height)));
             }
         }
         let removals = |keys: BTreeSet<Vec<u8>>| keys.into_iter().map(|key| (key, None)).collect();
-        Ok((removals(accounts), removals(words)))
+        Ok(Pruned { accounts: removals(accounts), words: removals(words) })
     }
 }
 

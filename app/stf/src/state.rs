@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use rayon::prelude::*;
 
 use crate::Fault;
@@ -95,22 +95,29 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// The same by hashed key, for the trie.
     pub fn hashed(&self) -> BTreeMap<B256, mooring_trie::AccountChange> {
-        sorted(&self.accounts, |address| keccak256(address), AccountChange::hashed)
+        sorted(&self.accounts, |address| *address, AccountChange::hashed)
     }
 }
 
 /// The entries under their hashed keys, made and sorted in parallel where they are many.
-fn sorted<K: Sync, V: Sync, T: Send>(
+fn sorted<K: Sync, B: AsRef<[u8]>, V: Sync, T: Send>(
     entries: &BTreeMap<K, V>,
-    hash: impl Fn(&K) -> B256 + Sync + Send,
+    bytes: impl Fn(&K) -> B + Sync + Send,
     made: impl Fn(&V) -> T + Sync + Send,
 ) -> BTreeMap<B256, T> {
     const PARALLEL: usize = 256;
-    if entries.len() < PARALLEL {
-        return entries.iter().map(|(key, value)| (hash(key), made(value))).collect();
+    let all: Vec<(&K, &V)> = entries.iter().collect();
+    let hashed = |some: &[(&K, &V)]| {
+        let keys: Vec<B> = some.iter().map(|(key, _)| bytes(key)).collect();
+        mooring_keccak::all(&keys)
+    };
+    let values = all.iter().map(|(_, value)| *value);
+    if all.len() < PARALLEL {
+        return hashed(&all).into_iter().zip(values.map(made)).collect();
     }
-    let mut all: Vec<_> = entries.par_iter().map(|(key, value)| (hash(key), value)).collect();
+    let hashes: Vec<B256> = all.par_chunks(PARALLEL).flat_map_iter(hashed).collect();
     // Sorted before the values are made: they are large.
+    let mut all: Vec<_> = hashes.into_iter().zip(values).collect();
     all.par_sort_unstable_by_key(|(key, _)| *key);
     let all: Vec<_> = all.into_par_iter().map(|(key, value)| (key, made(value))).collect();
     all.into_iter().collect()
@@ -123,7 +130,7 @@ impl AccountChange {
             account: self.account.as_ref().map(AccountRecord::in_trie),
             storage: sorted(
                 &self.storage,
-                |slot| keccak256(slot.to_be_bytes::<32>()),
+                U256::to_be_bytes::<32>,
                 |SlotChange { before, after }| mooring_trie::WordChange {
                     before: *before,
                     after: *after,

@@ -167,9 +167,8 @@ impl AccountLeaf {
             .iter()
             .map(|(slot, word)| Change { key: Nibbles::unpack_array(slot), change: word })
             .collect();
-        if let Outcome::Now(root) =
-            update::below(context, self.storage.as_deref(), Nibbles::new(), &writes)?
-        {
+        let outcome = update::below(context, self.storage.as_deref(), Nibbles::new(), &writes)?;
+        if let Outcome::Now(root) = outcome.named() {
             self.storage = root.map(Box::new);
         }
         Ok(self)

@@ -23,6 +23,7 @@ mod context;
 mod error;
 mod known;
 mod leaf;
+mod naming;
 mod node;
 mod proof;
 mod state;

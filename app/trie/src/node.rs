@@ -9,6 +9,13 @@ use alloy_trie::{
 };
 use std::sync::Arc;
 
+/// From so many bytes on a node is named by its hash.
+const HASHED: usize = 32;
+
+/// The RLP of a leaf with so many nibbles of its key is never shorter than that: 30 bytes of key
+/// and, of its list, its strings and its value, at least 1 each.
+const LONG_SUFFIX: usize = 58;
+
 /// Nibbles in a key.
 pub(crate) const KEY_NIBBLES: usize = 64;
 
@@ -36,7 +43,8 @@ pub(crate) enum Kind<L> {
 /// is to read no child.
 #[derive(Debug, Clone)]
 pub(crate) struct Child<L> {
-    /// A hash, or the whole RLP of a node shorter than 32 bytes.
+    /// A hash, or the whole RLP of a node shorter than 32 bytes. Empty until the node is named:
+    /// see [`crate::naming`].
     pub(crate) reference: RlpNode,
     pub(crate) node: Option<Arc<Node<L>>>,
 }
@@ -47,10 +55,15 @@ pub(crate) struct Child<L> {
 #[derive(Debug)]
 pub(crate) struct Branch<L> {
     mask: u16,
+    /// Which quarters have children without names.
+    unnamed: [bool; 4],
     quarters: [Option<Arc<[Child<L>]>>; 4],
     /// Bytes of memory of the children.
     below: usize,
 }
+
+/// What has no name is in the version alone that is being made.
+pub(crate) const UNSHARED: &str = "nodes are named before they are shared";
 
 /// Children in a quarter.
 const QUARTER: usize = 4;
@@ -131,6 +144,16 @@ impl<L: Leaf> Kind<L> {
         }
     }
 
+    /// Whether its parent holds the whole RLP. A child without a name is long.
+    fn is_short(&self) -> bool {
+        let is_surely_long = match self {
+            Self::Leaf { suffix, .. } => suffix.len() >= LONG_SUFFIX,
+            Self::Extension { child, .. } => !child.is_short(),
+            Self::Branch(branch) => branch.iter().any(|(_, child)| !child.is_short()),
+        };
+        !is_surely_long && self.rlp().len() < HASHED
+    }
+
     /// Bytes of memory of a node of this shape and of all that hangs below it.
     fn resident(&self) -> usize {
         // An `Arc` keeps two counters beside its value.
@@ -144,9 +167,12 @@ impl<L: Leaf> Kind<L> {
 }
 
 impl<L: Leaf> Child<L> {
-    /// The node of this shape, made by the block at `height`.
+    /// The node of this shape, made by the block at `height`. One that needs a hash has no name.
     pub(crate) fn made(kind: Kind<L>, height: u64) -> Self {
-        let reference = RlpNode::from_rlp(&kind.rlp());
+        let reference = match kind.is_short() {
+            true => RlpNode::from_rlp(&kind.rlp()),
+            false => RlpNode::default(),
+        };
         let resident = kind.resident();
         let node = Node { kind, changed: Some(height), used: height, resident };
         Self { reference, node: Some(Arc::new(node)) }
@@ -176,9 +202,31 @@ impl<L> Child<L> {
         self.node.as_ref().map_or(0, |node| node.resident)
     }
 
+    /// Gives the node its name; what is below it has its own.
+    ///
+    /// # Panics
+    /// Another version shares it.
+    pub(crate) fn give_name(&mut self, reference: RlpNode) {
+        if let Some(node) = &mut self.node
+            && let Kind::Branch(branch) = &mut Arc::get_mut(node).expect(UNSHARED).kind
+        {
+            branch.unnamed = [false; 4];
+        }
+        self.reference = reference;
+    }
+
+    pub(crate) fn is_named(&self) -> bool {
+        !self.reference.is_empty()
+    }
+
+    /// Whether the parent holds all of it.
+    fn is_short(&self) -> bool {
+        self.is_named() && self.reference.as_hash().is_none()
+    }
+
     /// Whether the store keeps a node of its own for it when it stands at `path`.
     pub(crate) fn is_stored(&self, path: &Nibbles) -> bool {
-        path.is_empty() || self.reference.as_hash().is_some()
+        path.is_empty() || !self.is_short()
     }
 }
 
@@ -193,14 +241,15 @@ impl<L> From<Slots<L>> for Branch<L> {
 impl<L> Branch<L> {
     /// A branch with children at the nibbles of `mask`, in order.
     fn new(mask: u16, mut next: impl FnMut() -> Option<Child<L>>) -> Self {
-        let mut below = 0;
+        let (mut below, mut unnamed) = (0, [false; 4]);
         let quarters = core::array::from_fn(|quarter| {
             let count = (mask >> (quarter * QUARTER) & 0xf).count_ones();
-            let children: Arc<[_]> = (0..count).map_while(|_| next()).collect();
+            let children: Arc<[Child<_>]> = (0..count).map_while(|_| next()).collect();
             below += children.iter().map(Child::resident).sum::<usize>();
+            unnamed[quarter] = !children.iter().all(Child::is_named);
             (!children.is_empty()).then_some(children)
         });
-        Self { mask, quarters, below }
+        Self { mask, unnamed, quarters, below }
     }
 
     /// The quarter of the child at `nibble`, and its place there.
@@ -222,6 +271,22 @@ impl<L> Branch<L> {
         (0..16).filter_map(|nibble| Some((nibble, self.get(nibble)?)))
     }
 
+    /// The children without names, and some of those beside them.
+    pub(crate) fn unnamed(&self) -> impl Iterator<Item = &Child<L>> {
+        let quarters = self.quarters.iter().zip(self.unnamed);
+        quarters.filter_map(|(quarter, any)| quarter.as_deref().filter(|_| any)).flatten()
+    }
+
+    /// The same to be named.
+    ///
+    /// # Panics
+    /// Another version shares one of them.
+    pub(crate) fn unnamed_mut(&mut self) -> impl Iterator<Item = &mut Child<L>> {
+        let quarters = self.quarters.iter_mut().zip(self.unnamed);
+        let unnamed = quarters.filter_map(|(quarter, any)| quarter.as_mut().filter(|_| any));
+        unnamed.flat_map(|quarter| Arc::get_mut(quarter).expect(UNSHARED))
+    }
+
     /// Bytes of memory of the quarters, which have two counters each.
     fn quarters_size(&self) -> usize {
         let size = |quarter: &Arc<[_]>| size_of_val::<[_]>(quarter) + 2 * size_of::<usize>();
@@ -238,15 +303,16 @@ impl<L> Branch<L> {
         L: Clone,
     {
         let mut quarters = None;
-        let mut below = self.below;
+        let (mut below, mut unnamed) = (self.below, self.unnamed);
         for (nibble, child) in self.iter() {
             let Some(other) = replace(nibble, child) else { continue };
             below = below - child.resident() + other.resident();
             let (quarter, at) = self.place(nibble)?;
+            unnamed[quarter] |= !other.is_named();
             let quarters = quarters.get_or_insert_with(|| self.quarters.clone());
             Arc::make_mut(quarters[quarter].as_mut()?)[at] = other;
         }
-        quarters.map(|quarters| Self { mask: self.mask, quarters, below })
+        quarters.map(|quarters| Self { mask: self.mask, unnamed, quarters, below })
     }
 
     /// A copy by nibble.

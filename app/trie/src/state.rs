@@ -123,7 +123,8 @@ impl StateTrie {
             .iter()
             .map(|(address, change)| Change { key: Nibbles::unpack_array(address), change })
             .collect();
-        let root = match update::below(&context, self.root.as_ref(), Nibbles::new(), &changes)? {
+        let outcome = update::below(&context, self.root.as_ref(), Nibbles::new(), &changes)?;
+        let root = match outcome.named() {
             Outcome::Same => self.root.clone(),
             Outcome::Now(root) => root,
         };

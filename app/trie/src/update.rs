@@ -4,6 +4,7 @@ use crate::{
     NodeReader,
     context::{Context, Failure, Opened},
     leaf::Leaf,
+    naming::name,
     node::{Branch, Child, Kind, Node, Slots, extended},
 };
 use alloy_primitives::B256;
@@ -29,7 +30,19 @@ pub(crate) enum Outcome<L> {
     Now(Option<Child<L>>),
 }
 
+impl<L: Leaf> Outcome<L> {
+    /// The same with a name for every node.
+    pub(crate) fn named(mut self) -> Self {
+        if let Self::Now(Some(now)) = &mut self {
+            name(now);
+        }
+        self
+    }
+}
+
 /// Applies `changes`, sorted by key, all below `path`, to the subtrie that stands there.
+///
+/// Nodes that it makes may be without names.
 ///
 /// # Errors
 /// A node cannot be read, or a change does not fit what is there.
@@ -172,7 +185,8 @@ fn below_branch<L: Leaf, R: NodeReader + Sync>(
     let outcomes: Vec<(usize, Outcome<L>)> = if changes.len() < PARALLEL {
         groups.iter().map(one).collect::<Result<_, Failure<R>>>()?
     } else {
-        groups.par_iter().map(one).collect::<Result<_, Failure<R>>>()?
+        let named = |group| one(group).map(|(nibble, outcome)| (nibble, outcome.named()));
+        groups.par_iter().map(named).collect::<Result<_, Failure<R>>>()?
     };
     let changed = |(nibble, outcome)| match outcome {
         Outcome::Same => None,
@@ -279,7 +293,12 @@ fn built<L: Leaf>(height: u64, path: Nibbles, leaves: &[(Nibbles, L)]) -> Option
     let children: Vec<_> = if leaves.len() < PARALLEL {
         groups.iter().map(one).collect()
     } else {
-        groups.par_iter().map(one).collect()
+        let named = |group| {
+            let (nibble, mut child) = one(group);
+            child.iter_mut().for_each(name);
+            (nibble, child)
+        };
+        groups.par_iter().map(named).collect()
     };
     let mut slots = Slots::default();
     for (nibble, child) in children {

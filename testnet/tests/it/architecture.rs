@@ -12,9 +12,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mooring-bridge", &[]),
     ("mooring-client", &["mooring-bridge"]),
     ("mooring-genesis", &["mooring-bridge"]),
-    ("mooring-trie", &[]),
+    ("mooring-keccak", &[]),
+    ("mooring-trie", &["mooring-keccak"]),
     ("mooring-rocks", &[]),
-    ("mooring-stf", &["mooring-bridge", "mooring-genesis", "mooring-trie"]),
+    ("mooring-stf", &["mooring-bridge", "mooring-genesis", "mooring-keccak", "mooring-trie"]),
     ("mooring-abci", &["mooring-stf"]),
     ("mooring-malachite", &["mooring-abci"]),
     (
@@ -23,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "mooring-abci",
             "mooring-bridge",
             "mooring-genesis",
+            "mooring-keccak",
             "mooring-malachite",
             "mooring-rocks",
             "mooring-stf",
@@ -57,7 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Crates that must stay free of an async runtime, however indirectly.
 const WITHOUT_TOKIO: &[&str] =
-    &["mooring-bridge", "mooring-genesis", "mooring-stf", "mooring-trie"];
+    &["mooring-bridge", "mooring-genesis", "mooring-keccak", "mooring-stf", "mooring-trie"];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))

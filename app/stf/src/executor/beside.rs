@@ -10,7 +10,7 @@ use crate::{ChangeSet, Fault, overlay::Overlay, state::BlockState};
 
 /// Transactions of a part. Smaller parts leave less for the end of the block, and make nodes that
 /// several of them change as many times.
-pub(super) const PART: usize = 1_000;
+pub(super) const PART: usize = 1_700;
 
 /// The tries of a block that is being executed.
 pub(super) struct Beside<'scope, 'env> {

@@ -79,6 +79,15 @@ pub(crate) struct Lists {
     pub(crate) exits: Vec<Exit>,
 }
 
+impl Lists {
+    /// Makes room for so many transactions.
+    fn reserve(&mut self, transactions: usize) {
+        self.transactions.reserve(transactions);
+        self.receipts.reserve(transactions);
+        self.outcomes.reserve(transactions);
+    }
+}
+
 /// What a block builds on.
 #[derive(Clone, Copy, Debug)]
 pub struct Parent {
@@ -264,7 +273,6 @@ impl<'a> BlockExecutor<'a> {
             success: done.success,
             post_state: None,
             cumulative_gas_used: self.gas_used,
-            bloom: alloy_primitives::logs_bloom(&done.logs),
             logs: done.logs,
             gas_used: done.gas_used,
             effective_gas_price: tx.effective_gas_price(self.block.base_fee),
@@ -354,7 +362,9 @@ pub fn execute_in_parts(
     std::thread::scope(|scope| {
         let mut executor = BlockExecutor::begin(params, state, input)?;
         let mut beside = Beside::new(scope, state, executor.block.number, part);
-        for (index, tx) in txs.into_iter().enumerate() {
+        let txs = txs.into_iter();
+        executor.lists.reserve(txs.size_hint().0);
+        for (index, tx) in txs.enumerate() {
             match tx.map_err(ExecError::from).and_then(|tx| executor.apply(tx)) {
                 Ok(_) => beside.executed(executor.overlay()),
                 Err(ExecError::Fault(fault)) => return Err(fault.into()),

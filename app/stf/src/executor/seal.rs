@@ -182,9 +182,11 @@ pub(crate) fn commit_state(
 /// The changes with the storage roots that the tries have.
 fn committed(mut changes: ChangeSet, applied: Applied) -> Result<CommittedState, Fault> {
     let Applied { trie, storage_roots, gone } = applied;
-    for (address, change) in &mut changes.accounts {
+    let addresses: Vec<_> = changes.accounts.keys().copied().collect();
+    let hashed = mooring_keccak::all(&addresses);
+    for ((address, change), hashed) in changes.accounts.iter_mut().zip(hashed) {
         let Some(account) = &mut change.account else { continue };
-        let root = storage_roots.get(&alloy_primitives::keccak256(address));
+        let root = storage_roots.get(&hashed);
         let missing = || Fault::new(format!("find the storage root of the changed {address}"));
         account.storage_root = *root.ok_or_else(missing)?;
     }
@@ -203,10 +205,11 @@ pub(crate) struct BodyRoots {
 
 impl BodyRoots {
     pub(crate) fn of(transactions: &[EthTx], receipts: &[EthReceipt]) -> Self {
+        let (receipts_root, logs_bloom) = tx::receipts_root(receipts);
         Self {
             transactions_root: tx::transactions_root(transactions),
-            receipts_root: tx::receipts_root(receipts),
-            logs_bloom: tx::block_bloom(receipts),
+            receipts_root,
+            logs_bloom,
             gas_used: receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
             blob_gas_used: tx::blob_gas_used(transactions),
         }

@@ -1,6 +1,7 @@
 //! Transactions: what a consensus block carries, and what the Ethereum list holds.
 
 mod receipt;
+mod root;
 pub mod stored;
 
 use alloy_consensus::{
@@ -19,7 +20,7 @@ use mooring_bridge::{
 
 use crate::{BlobRule, ChainParams, InvalidTx};
 pub use receipt::EthReceipt;
-pub(crate) use receipt::{block_bloom, receipts_root};
+pub(crate) use receipt::receipts_root;
 
 /// First byte of an EIP-4844 transaction.
 pub(crate) const BLOB_TX_TYPE: u8 = 3;
@@ -172,7 +173,7 @@ impl EthTx {
 
 /// The header's transactions root.
 pub(crate) fn transactions_root(transactions: &[EthTx]) -> B256 {
-    alloy_trie::root::ordered_trie_root_with_encoder(transactions, |tx, out| tx.encode_2718(out))
+    root::ordered(transactions, |_, tx, out| tx.encode_2718(out))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Receipts of the Ethereum list.
 
 use alloy_consensus::Eip658Value;
-use alloy_primitives::{Address, B256, Bloom, Bytes, Log};
+use alloy_primitives::{Address, B256, Bloom, Bytes, Log, logs_bloom};
 use alloy_rlp::{BufMut, Encodable, Header};
+
+use super::root;
 
 /// What became of one transaction of the Ethereum list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,6 @@ pub struct EthReceipt {
     pub cumulative_gas_used: u64,
     /// What it logged, in order.
     pub logs: Vec<Log>,
-    /// Bloom filter over the logs.
-    pub bloom: Bloom,
     /// Gas that it used itself. Not in the consensus encoding.
     pub gas_used: u64,
     /// Wei per gas that it paid. Not in the consensus encoding.
@@ -29,21 +29,30 @@ pub struct EthReceipt {
 }
 
 impl EthReceipt {
+    /// The bloom filter over the logs.
+    pub fn bloom(&self) -> Bloom {
+        logs_bloom(&self.logs)
+    }
+
     /// Appends the EIP-2718 encoding that the receipts root commits to:
     /// `[type ‖] rlp([status, cumulative gas, bloom, logs])`.
     pub fn encode_2718(&self, out: &mut dyn BufMut) {
+        self.encode_with(&self.bloom(), out);
+    }
+
+    fn encode_with(&self, bloom: &Bloom, out: &mut dyn BufMut) {
         if self.tx_type != 0 {
             out.put_u8(self.tx_type);
         }
         let status = self.status();
         let payload_length = status.length()
             + self.cumulative_gas_used.length()
-            + self.bloom.length()
+            + bloom.length()
             + self.logs.length();
         Header { list: true, payload_length }.encode(out);
         status.encode(out);
         self.cumulative_gas_used.encode(out);
-        self.bloom.encode(out);
+        bloom.encode(out);
         self.logs.encode(out);
     }
 
@@ -59,14 +68,33 @@ impl EthReceipt {
     }
 }
 
-/// The header's receipts root.
-pub(crate) fn receipts_root(receipts: &[EthReceipt]) -> B256 {
-    alloy_trie::root::ordered_trie_root_with_encoder(receipts, |receipt, out| {
-        receipt.encode_2718(out);
-    })
+/// The header's receipts root, and its bloom: all receipts' blooms together.
+pub(crate) fn receipts_root(receipts: &[EthReceipt]) -> (B256, Bloom) {
+    let blooms = blooms(receipts);
+    let encode = |index: usize, receipt: &EthReceipt, out: &mut Vec<u8>| {
+        receipt.encode_with(&blooms[index], out);
+    };
+    let all = blooms.iter().fold(Bloom::ZERO, |all, bloom| all | *bloom);
+    (root::ordered(receipts, encode), all)
 }
 
-/// The header's bloom: all receipts' blooms together.
-pub(crate) fn block_bloom(receipts: &[EthReceipt]) -> Bloom {
-    receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom)
+/// The bloom of each receipt; what it hashes it hashes together.
+fn blooms(receipts: &[EthReceipt]) -> Vec<Bloom> {
+    let topics = |log: &Log| 1 + log.topics().len();
+    let inputs: Vec<&[u8]> = receipts
+        .iter()
+        .flat_map(|receipt| &receipt.logs)
+        .flat_map(|log| {
+            let topics = log.topics().iter().map(B256::as_slice);
+            [log.address.as_slice()].into_iter().chain(topics)
+        })
+        .collect();
+    let mut hashes = mooring_keccak::all(&inputs).into_iter();
+    let bloom = |receipt: &EthReceipt| {
+        let mut bloom = Bloom::ZERO;
+        let count = receipt.logs.iter().map(topics).sum();
+        hashes.by_ref().take(count).for_each(|hash| bloom.m3_2048_hashed(&hash));
+        bloom
+    };
+    receipts.iter().map(bloom).collect()
 }

@@ -5,7 +5,7 @@
 
 use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
-use alloy_primitives::{Address, B256, Bytes, Log, logs_bloom};
+use alloy_primitives::{Address, B256, Bytes, Log};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 use mooring_bridge::{SystemTx, system_tx::SYSTEM_TX_TYPE};
 
@@ -148,14 +148,12 @@ impl StoredReceipt {
                 Some(Address::try_from(bytes).map_err(|_| alloy_rlp::Error::UnexpectedLength)?)
             }
         };
-        let bloom = logs_bloom(&self.logs);
         Ok(EthReceipt {
             tx_type: self.tx_type,
             success: self.success,
             post_state: self.post_state,
             cumulative_gas_used: self.cumulative_gas_used,
             logs: self.logs,
-            bloom,
             gas_used: self.gas_used,
             effective_gas_price: self.effective_gas_price,
             contract_address,

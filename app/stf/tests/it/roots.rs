@@ -121,7 +121,7 @@ fn transaction_and_receipt_roots_are_ethereums() {
                     cumulative_gas_used: receipt.cumulative_gas_used,
                     logs: receipt.logs.clone(),
                 },
-                logs_bloom: receipt.bloom,
+                logs_bloom: receipt.bloom(),
             })
         })
         .collect();

@@ -301,7 +301,6 @@ impl Progress {
             success: result.status == crate::call::CallStatus::Success,
             post_state: None,
             cumulative_gas_used: self.gas_used,
-            bloom: alloy_primitives::logs_bloom(&result.logs),
             logs: result.logs.clone(),
             gas_used: result.gas_used,
             effective_gas_price: tx.effective_gas_price(block.base_fee),
