@@ -82,9 +82,12 @@ impl Job {
         let wipes = self.wipes(&changes)?;
         write(file, words(&changes, &wipes))?;
         write(file, self.nodes())?;
-        let pruned = self.pruned()?;
-        write(file, account_history(&changes, pruned.accounts))?;
-        write(file, word_history(&changes, pruned.words, &wipes))?;
+        // Below genesis is no height that could be asked about.
+        if self.since.is_some() {
+            let pruned = self.pruned()?;
+            write(file, account_history(&changes, pruned.accounts))?;
+            write(file, word_history(&changes, pruned.words, &wipes))?;
+        }
         drop(changes);
         write(file, self.numbers())?;
         write(file, self.transactions())?;

@@ -97,6 +97,25 @@ fn what_is_read_ahead_is_in_memory_for_the_first_block_and_the_next() {
 }
 
 #[test]
+fn of_block_zero_the_state_alone_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let genesis = mooring_stf::genesis_block(&mooring_stf::testing::pegged_genesis(1)).unwrap();
+    let accounts = genesis.changes.accounts.clone();
+    let store = Store::open(dir.path(), CHAIN, || Ok(genesis)).unwrap();
+    let first = *accounts.keys().next().unwrap();
+    Draft::default().balance(first, 7).commit(&store, 0);
+    store.flush().unwrap();
+    let (zero, db) = (store.at(0).unwrap().unwrap(), store.0.shared.db.snapshot());
+    for (address, change) in &accounts {
+        assert_eq!(zero.account(*address).unwrap(), change.account);
+        let key = keys::account_history(keccak256(address), 0);
+        assert_eq!(db.get(keys::TABLES, key).unwrap(), None);
+    }
+    assert_eq!(db.get(keys::CHANGES, keys::height(0)).unwrap(), None);
+    assert!(db.get(keys::CHANGES, keys::height(1)).unwrap().is_some());
+}
+
+#[test]
 fn a_block_that_was_not_committed_is_gone_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     {
