@@ -58,10 +58,12 @@ impl Db {
         check_names(path, columns)?;
         let cache = options::cache(memory);
         let open = || {
-            let settings = |kind| options::column_family(kind, &cache);
             let default = (DEFAULT_COLUMN_FAMILY_NAME, options::Kind::Point);
             let all = columns.iter().map(|cf| (cf.name, cf.kind)).chain([default]);
-            let all = all.map(|(name, kind)| ColumnFamilyDescriptor::new(name, settings(kind)));
+            let all = all.map(|(name, kind)| {
+                Ok(ColumnFamilyDescriptor::new(name, options::column_family(kind, &cache)?))
+            });
+            let all: Vec<_> = all.collect::<Result<_, Error>>()?;
             DB::open_cf_descriptors(&options::database(memory), path, all).map_err(Error::from)
         };
         let inner = open().or_else(|error| {

@@ -63,7 +63,7 @@ impl Db {
         let file = directory.join(FILE);
         let io = |e| Error::Io(format!("{}: {e}", directory.display()));
         make_room(self.path(), &directory, &file).map_err(io)?;
-        let settings = options::column_family(cf.kind, self.cache());
+        let settings = options::column_family(cf.kind, self.cache())?;
         let mut table = TableFile { inner: SstFileWriter::create(&settings), entries: 0 };
         table.inner.open(&file).map_err(Error::from)?;
         fill(&mut table)?;

@@ -3,6 +3,7 @@
 //! Several nodes share one small machine, so memory is bounded: one block cache, into which
 //! indexes and filters count too, and one budget for all write buffers.
 
+use crate::Error;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode,
     DataBlockIndexType, LogLevel, Options,
@@ -27,7 +28,7 @@ impl Default for Memory {
 /// Bytes in one column family's write buffer before it is flushed.
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
 /// Bytes of write-ahead log after which the column families that hold it back are flushed.
-const MAX_WAL_BYTES: u64 = 128 << 20;
+const MAX_WAL_BYTES: u64 = 32 << 20;
 /// Table files kept open.
 const MAX_OPEN_FILES: i32 = 512;
 /// Bits a key in bloom filters: about 1 % false positives.
@@ -54,6 +55,12 @@ pub enum Kind {
     /// changesets.
     Records,
 }
+
+/// RocksDB rewrites every table file once more when the snapshots are gone that were open while it
+/// was written, for the sake of a few bytes. A chain always has a snapshot open, so that would
+/// compress each record twice and write the state anew after each opening. Ordinary compactions
+/// drop what is dead soon enough. (In seconds; the crate has no function for it.)
+const NO_SECOND_WRITING: &str = "bottommost_file_compaction_delay=4294967295";
 
 /// Options of the whole database.
 pub(crate) fn database(memory: Memory) -> Options {
@@ -83,13 +90,16 @@ pub(crate) fn cache(memory: Memory) -> Cache {
 }
 
 /// Options of one column family.
-pub(crate) fn column_family(kind: Kind, cache: &Cache) -> Options {
+///
+/// # Errors
+/// RocksDB does not know one of them by its name.
+pub(crate) fn column_family(kind: Kind, cache: &Cache) -> Result<Options, Error> {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    let mut options = Options::default();
+    let mut options = Options::default().get_options_from_string(NO_SECOND_WRITING)?;
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_max_write_buffer_number(2);
     options.set_level_compaction_dynamic_level_bytes(true);
@@ -117,5 +127,5 @@ pub(crate) fn column_family(kind: Kind, cache: &Cache) -> Options {
         }
     }
     options.set_block_based_table_factory(&blocks);
-    options
+    Ok(options)
 }
