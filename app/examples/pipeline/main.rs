@@ -141,7 +141,7 @@ fn measure(plan: Plan, dir: &str) -> Result<()> {
                 let known = if is_overlapped { "cold" } else { "known" };
                 let mut figures: Figures =
                     serde_json::from_str(&step(&["run", dir, memory, known, &size, &timed])?)?;
-                figures.recovery_ms = serde_json::from_str(&step(&["open", dir])?)?;
+                figures.recovery = serde_json::from_str(&step(&["open", dir])?)?;
                 table.add(&setting.to_string(), figures);
             }
         }

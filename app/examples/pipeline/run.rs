@@ -15,13 +15,13 @@ use mooring_abci::proto::abci::{
 };
 use mooring_app::application::{Application, Budget, Candidates, Chain, Touched, TxSource};
 use mooring_app::store::{StoreOptions, View};
-use mooring_stf::ChainParams;
 use mooring_stf::tx::{self, ConsensusTx};
+use mooring_stf::{BlockState as _, ChainParams};
 use rayon::prelude::*;
 use tendermint_proto::google::protobuf::Timestamp;
 use tokio::sync::watch;
 
-use crate::figures::Figures;
+use crate::figures::{Figures, Recovery};
 use crate::load::Blocks;
 use crate::{Result, world};
 
@@ -151,13 +151,21 @@ fn execute(app: &mut Application, proposer: Bytes, txs: Vec<Bytes>) -> Result<()
     Ok(())
 }
 
-/// Opens the store that a run left behind; prints the milliseconds that took.
+/// Opens the store that a run left behind; prints the milliseconds that took, and until the next
+/// block could be executed.
 pub(crate) fn open(dir: &Path) -> Result<()> {
     let begun = Instant::now();
     let store = world::open(dir, StoreOptions::default())?;
-    let took = begun.elapsed().as_secs_f64() * 1e3;
-    eprintln!("opened at height {} in {took:.0} ms", store.latest().number());
-    crate::answer(&took.to_string())
+    let latest = store.latest();
+    let open_ms = begun.elapsed().as_secs_f64() * 1e3;
+    let root = latest.trie()?.root();
+    let ready_ms = begun.elapsed().as_secs_f64() * 1e3;
+    if root != latest.header().state_root {
+        return Err("the state's root is not the header's".into());
+    }
+    let height = latest.number();
+    eprintln!("open at height {height} after {open_ms:.0} ms, ready after {ready_ms:.0} ms");
+    crate::answer(&serde_json::to_string(&Recovery { open_ms, ready_ms })?)
 }
 
 /// Memory of this process that is in RAM.

@@ -94,7 +94,9 @@ struct Interruptible {
 
 fn read(source: &Interruptible, budget: usize) -> Option<StateTrie> {
     let started = std::time::Instant::now();
-    let (trie, height) = (source.view.trie(), source.view.number());
+    let height = source.view.number();
+    // Without it the store is closed, or has said why it fails.
+    let trie = source.view.trie().ok()?;
     match trie.read_ahead(source, height, budget) {
         Ok(trie) => {
             let bytes = trie.resident();

@@ -1,6 +1,6 @@
 //! A block in memory, and what it writes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use alloy_consensus::Header;
@@ -9,9 +9,10 @@ use bytes::Bytes;
 use mooring_bridge::exit::{CompleteNode, Exit, Frontier};
 use mooring_stf::tx::{EthReceipt, EthTx};
 use mooring_stf::{AccountRecord, ChangeSet, ExecutedBlock, Fault};
-use mooring_trie::{NodeAt, StateTrie};
+use mooring_trie::StateTrie;
 
 use super::View;
+use super::layer_trie::LayerTrie;
 
 /// A block of the chain with its receipts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +66,7 @@ pub struct Layer {
     pub(super) block: Arc<Block>,
     pub(super) changes: ChangeSet,
     /// The state's trie after the block.
-    pub(super) trie: StateTrie,
-    /// Where nodes of the parent's trie are gone.
-    pub(super) gone: BTreeSet<NodeAt>,
+    pub(super) trie: LayerTrie,
     pub(super) exits: Vec<Exit>,
     pub(super) exit_nodes: Vec<CompleteNode>,
     pub(super) included: Vec<Bytes>,
@@ -83,7 +82,7 @@ impl Layer {
     /// # Errors
     /// A [`Fault`] when genesis holds more exits than a tree can.
     pub fn genesis(executed: ExecutedBlock) -> Result<Self, Fault> {
-        Self::over(Frontier::default(), executed, Vec::new())
+        Self::over(&mut Frontier::default(), executed.into(), Vec::new())
     }
 
     /// The block executed on `parent`. `included` are the consensus transactions it was made of.
@@ -98,49 +97,34 @@ impl Layer {
         if executed.header.parent_hash != parent.hash() {
             return Err(Fault::new("append a block to another block than its parent"));
         }
-        Self::over(parent.exit_frontier()?, executed, included)
+        Self::over(&mut parent.exit_frontier()?, executed.into(), included)
     }
 
-    fn over(
-        mut frontier: Frontier,
-        executed: ExecutedBlock,
+    /// The block on one with this exit tree, which grows by the block's exits.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the tree is full, or becomes another than the block's.
+    pub(super) fn over(
+        frontier: &mut Frontier,
+        parts: Parts,
         included: Vec<Bytes>,
     ) -> Result<Self, Fault> {
+        let Parts { tip, block, changes, exits, trie } = parts;
         let mut exit_nodes = Vec::new();
-        for exit in &executed.exits {
+        for exit in &exits {
             let nodes = frontier
                 .append(exit.leaf())
                 .map_err(|full| Fault::from_cause("append to the exit tree", full))?;
             exit_nodes.extend(nodes);
         }
-        let hashes = executed.transactions.iter().enumerate();
-        let index = hashes.map(|(index, tx)| (tx.hash(), index)).collect();
-        if frontier.root() != executed.exit_root || frontier.count() != executed.exit_count {
+        if frontier.root() != tip.exit_root || frontier.count() != tip.exit_count {
             return Err(Fault::new("keep an exit tree equal to the state's"));
         }
-        Ok(Self {
-            tip: Tip {
-                header: executed.header.clone(),
-                hash: executed.hash,
-                app_hash: executed.app_hash,
-                exit_root: executed.exit_root,
-                exit_count: executed.exit_count,
-            },
-            block: Arc::new(Block {
-                header: executed.header,
-                hash: executed.hash,
-                transactions: executed.transactions,
-                receipts: executed.receipts,
-            }),
-            weight: weight(&executed.changes),
-            changes: executed.changes,
-            trie: executed.trie,
-            gone: executed.gone,
-            exits: executed.exits,
-            exit_nodes,
-            included,
-            index,
-        })
+        let hashes = block.transactions.iter().enumerate();
+        let index = hashes.map(|(index, tx)| (tx.hash(), index)).collect();
+        let weight = weight(&changes);
+        let block = Arc::new(block);
+        Ok(Self { tip, block, changes, trie, exits, exit_nodes, included, index, weight })
     }
 
     /// The chain after this block.
@@ -161,6 +145,22 @@ impl Layer {
     /// Height of the block.
     pub(super) const fn number(&self) -> u64 {
         self.tip.header.number
+    }
+
+    /// Lets go of the trie's nodes beyond `budget` bytes, least recently used first, as far as the
+    /// tables, at height `stored`, hold them.
+    pub(super) fn trim(&mut self, stored: u64, budget: usize) {
+        let resident = |trie: &LayerTrie| trie.get().map_or(0, StateTrie::resident);
+        if resident(&self.trie) <= budget {
+            return;
+        }
+        for keep in [64, 8, 1] {
+            let used = self.number().saturating_sub(keep);
+            self.trie = self.trie.changed(|trie| trie.pruned(stored, used));
+            if resident(&self.trie) <= budget / 4 * 3 {
+                return;
+            }
+        }
     }
 
     /// The accounts it changed, as they are after it; `None` for one that is gone.
@@ -187,6 +187,30 @@ impl Layer {
     pub(super) fn position(&self, hash: B256) -> Option<TxPosition> {
         let index = *self.index.get(&hash)?;
         Some(TxPosition { height: self.number(), index })
+    }
+}
+
+/// What a layer is made of, from an execution or from records.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) tip: Tip,
+    pub(super) block: Block,
+    pub(super) changes: ChangeSet,
+    pub(super) exits: Vec<Exit>,
+    pub(super) trie: LayerTrie,
+}
+
+impl From<ExecutedBlock> for Parts {
+    fn from(executed: ExecutedBlock) -> Self {
+        let ExecutedBlock { header, hash, app_hash, exit_root, exit_count, .. } = executed;
+        let ExecutedBlock { transactions, receipts, changes, exits, trie, gone, .. } = executed;
+        Self {
+            tip: Tip { header: header.clone(), hash, app_hash, exit_root, exit_count },
+            block: Block { header, hash, transactions, receipts },
+            changes,
+            exits,
+            trie: LayerTrie::new(trie, gone),
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl Chain {
         match self.layers.last_mut() {
             Some(newest) => {
                 let mut layer = Layer::clone(newest);
-                layer.trie = layer.trie.joined(read);
+                layer.trie = layer.trie.changed(|trie| trie.joined(read));
                 *newest = Arc::new(layer);
             }
             None => {

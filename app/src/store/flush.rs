@@ -81,7 +81,7 @@ impl Job {
         write(file, accounts(&changes))?;
         let wipes = self.wipes(&changes)?;
         write(file, words(&changes, &wipes))?;
-        write(file, self.nodes())?;
+        write(file, self.nodes()?)?;
         // Below genesis is no height that could be asked about.
         if self.since.is_some() {
             let pruned = self.pruned()?;
@@ -101,15 +101,18 @@ impl Job {
     }
 
     /// The nodes of both sorts of tries: their tables follow each other.
-    fn nodes(&self) -> Entries {
-        let gone = self.layers.iter().flat_map(|layer| &layer.gone);
-        let mut entries: Entries = gone.map(|at| (keys::node(at), None)).collect();
+    fn nodes(&self) -> Result<Entries, Fault> {
+        let mut entries = Entries::new();
+        for layer in &self.layers {
+            let gone = &layer.trie.wait()?.gone;
+            entries.extend(gone.iter().map(|at| (keys::node(at), None)));
+        }
         if let Some(layer) = self.layers.last() {
-            layer.trie.changed_since(self.since, |at, rlp| {
+            layer.trie.wait()?.trie.changed_since(self.since, |at, rlp| {
                 entries.push((keys::node(&at), Some(record::seal(&rlp))));
             });
         }
-        entries
+        Ok(entries)
     }
 
     fn numbers(&self) -> Entries {

@@ -1,14 +1,17 @@
 //! The thread that keeps the tables within reach of the tip.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use mooring_stf::Fault;
+use mooring_trie::StateTrie;
 
-use super::Shared;
 use super::block::Layer;
+use super::chain::Chain;
 use super::flush::Job;
 use super::view::Base;
+use super::{Shared, recover};
 use crate::log::in_words;
 
 /// What the thread is asked for, and how it went.
@@ -114,21 +117,52 @@ impl Drop for Flusher {
 }
 
 fn run(shared: &Shared) {
+    if let Err(fault) = catch_up(shared).and_then(|()| caught(|| keep_up(shared))) {
+        let why = in_words(&fault);
+        tracing::error!(%why, "cannot write the tables");
+        shared.signals.set(|state| state.failed = Some(why));
+    }
+}
+
+/// The outcome of `work`, of which a panic is a failure like others: somebody waits for it.
+fn caught(work: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    let panicked = |_| Err(Fault::new("keep the tables near the tip: the thread panicked"));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+}
+
+/// Computes the tries of the blocks that were read back when the store opened.
+fn catch_up(shared: &Shared) -> Result<(), Fault> {
+    let chain = shared.read(Chain::clone);
+    let started = std::time::Instant::now();
+    let goes_on = |_: &&Arc<Layer>| !shared.signals.lock().is_stopping;
+    let compute = |layer: &Arc<Layer>| {
+        let parent = chain.at(layer.number() - 1)?;
+        let parent = parent.ok_or_else(|| Fault::new("view the parent of a block read back"))?;
+        layer.trie.set(Ok(recover::trie(&parent, layer)?));
+        Ok(())
+    };
+    let computed = caught(|| chain.layers.iter().take_while(goes_on).try_for_each(compute));
+    let closed = Fault::new("compute the trie of a block read back: the store is being closed");
+    let why = computed.as_ref().err().unwrap_or(&closed);
+    // Nobody is to wait for what will not come.
+    chain.layers.iter().for_each(|layer| layer.trie.set(Err(why)));
+    let blocks = chain.layers.len();
+    tracing::debug!(blocks, took = ?started.elapsed(), "computed the tries of blocks read back");
+    computed
+}
+
+/// Flushes whenever it is called and it is time, until it is to stop.
+fn keep_up(shared: &Shared) -> Result<(), Fault> {
     loop {
         let signals = &shared.signals;
         let mut state = signals.wait(signals.lock(), |s| s.is_called || s.is_stopping);
         if state.is_stopping {
-            return;
+            return Ok(());
         }
         state.is_called = false;
         drop(state);
         shared.flushing.lock().unwrap_or_else(PoisonError::into_inner).free();
-        if let Err(fault) = flush_due(shared) {
-            let why = in_words(&fault);
-            tracing::error!(%why, "cannot write the tables");
-            signals.set(|state| state.failed = Some(why));
-            return;
-        }
+        flush_due(shared)?;
     }
 }
 
@@ -153,7 +187,8 @@ pub(super) fn flush(
         if let Some(last) = job.layers.last() {
             // The chain's may have more of it in memory by now.
             let same = chain.layers.iter().find(|layer| layer.number() == height);
-            let trie = same.unwrap_or(last).trie.clone();
+            let trie = same.unwrap_or(last).trie.get().cloned();
+            let trie = trie.unwrap_or_else(|| StateTrie::at(last.tip.header.state_root));
             let blocks = chain.base.blocks;
             chain.base = Arc::new(Base { snapshot, height, floor, blocks, trie });
             chain.base_tip = last.tip.clone();

@@ -5,7 +5,8 @@
 //! records and lives in the *tables*, which a thread of their own brings up from behind, many
 //! blocks at a time, each time by one table file that is taken over whole or not at all. So after
 //! a crash the disk holds each block wholly or not, and the tables are those of some block at or
-//! below the last; the blocks between are read back from their records.
+//! below the last; the blocks between are read back from their records, and their tries, which
+//! the next block needs, are computed behind.
 //!
 //! Readers never see the database itself but a [`View`] of one block: the tables as they were at
 //! one moment, with the blocks above them in memory. So a commit never tears a read, and an
@@ -27,6 +28,7 @@ pub mod fuzz;
 mod history;
 mod hot;
 mod keys;
+mod layer_trie;
 mod load;
 mod lookup;
 mod mark;
@@ -46,6 +48,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use alloy_primitives::B256;
 use mooring_rocks::{Batch, Db, Memory, OpenError, Sync};
 use mooring_stf::{ExecutedBlock, Fault};
+use mooring_trie::StateTrie;
 
 use crate::snapshot::Exporter;
 use ahead::ReadAhead;
@@ -169,7 +172,7 @@ impl Store {
         let latest = shared.read(|chain| chain.latest.clone());
         let done = {
             let shared = Arc::clone(&shared);
-            move |read: &mooring_trie::StateTrie| shared.update(|chain| chain.with_trie(read))
+            move |read: &StateTrie| shared.update(|chain| chain.with_trie(read))
         };
         let ahead = ReadAhead::start(latest, options.trie_cache / 2, done);
         let ahead = ahead.map_err(|e| broken(Box::new(e)))?;
@@ -229,9 +232,9 @@ impl Store {
             return Err(Fault::new("commit a block that is not the tip's child"));
         }
         if let Some(read) = self.0.ahead.take() {
-            layer.trie = layer.trie.joined(&read);
+            layer.trie = layer.trie.changed(|trie| trie.joined(&read));
         }
-        shared.trim(&mut layer, next.base.height);
+        layer.trim(next.base.height, shared.options.trie_cache);
         let layer = Arc::new(layer);
         next.layers.push(Arc::clone(&layer));
         let durable = layer.number().saturating_sub(lag as u64);
@@ -346,21 +349,6 @@ impl Shared {
             self.signals.call();
         }
         self.signals.wait_until(are_near)
-    }
-
-    /// Lets go of the trie's nodes beyond the budget, least recently used first, as far as the
-    /// tables, at height `stored`, hold them.
-    fn trim(&self, layer: &mut Layer, stored: u64) {
-        let (height, budget) = (layer.number(), self.options.trie_cache);
-        if layer.trie.resident() <= budget {
-            return;
-        }
-        for keep in [64, 8, 1] {
-            layer.trie = layer.trie.pruned(stored, height.saturating_sub(keep));
-            if layer.trie.resident() <= budget / 4 * 3 {
-                return;
-            }
-        }
     }
 
     /// Writes, each in one synced record, the blocks up to this height that are not on disk yet.

@@ -7,11 +7,13 @@ use alloy_primitives::B256;
 use mooring_rocks::{Db, Snapshot, Sync};
 use mooring_stf::{BlockState as _, ExecutedBlock, Fault};
 use mooring_trie::StateTrie;
+use rayon::prelude::*;
 
-use super::block::{Layer, Tip};
+use super::block::{Block, Layer, Parts, Tip};
 use super::chain::Chain;
 use super::flush::{self, Job};
 use super::hot::Hot;
+use super::layer_trie::{Grown, LayerTrie};
 use super::mark::Mark;
 use super::view::{self, Base};
 use super::{StoreError, View, changes, keys, record, write};
@@ -29,52 +31,64 @@ pub(super) fn chain(
     let (base, base_tip) = base(db)?;
     let tip = tip_height(&base.snapshot)?.ok_or_else(|| Fault::new("read back the tip"))?;
     flush::forget_changes(db, base.floor)?;
-    let empty = Chain::new(Arc::new(base), base_tip, Vec::new(), tip, hot);
-    (empty.base.height + 1..=tip).try_fold(empty, |mut chain, height| {
-        let layer = layer(&chain.latest, height)?;
-        chain.layers.push(Arc::new(layer));
-        Ok(chain.renewed())
-    })
+    let mut chain = Chain::new(Arc::new(base), base_tip, Vec::new(), tip, hot);
+    chain.layers = layers(&chain, tip)?;
+    Ok(chain.renewed())
 }
 
-/// The block at `height`, one above the view, from its record.
-fn layer(parent: &View, height: u64) -> Result<Layer, Fault> {
+/// The blocks above the tables, up to `tip`, without their tries.
+fn layers(tables: &Chain, tip: u64) -> Result<Vec<Arc<Layer>>, Fault> {
+    let base = &tables.base;
+    let heights: Vec<_> = (base.height + 1..=tip).collect();
+    let read = |height: &u64| parts(&base.snapshot, *height);
+    let found = heights.par_iter().map(read).collect::<Result<Vec<_>, Fault>>()?;
+    let mut frontier = tables.latest.exit_frontier()?;
+    let mut parent = tables.base_tip.hash;
+    let mut layers = Vec::with_capacity(found.len());
+    for parts in found {
+        let Tip { header, hash, .. } = &parts.tip;
+        if std::mem::replace(&mut parent, *hash) != header.parent_hash {
+            let number = header.number;
+            return Err(Fault::new(format!("read back block {number}: it has another parent")));
+        }
+        layers.push(Arc::new(Layer::over(&mut frontier, parts, Vec::new())?));
+    }
+    Ok(layers)
+}
+
+/// What the records say of the block at `height`.
+fn parts(base: &Snapshot, height: u64) -> Result<Parts, Fault> {
     let key = keys::height(height);
-    let missing = |what| Fault::new(format!("read the {what} of block {height}"));
-    let tip = parent.read(keys::HEADER, &key, record::tip)?.ok_or_else(|| missing("header"))?;
-    let changes = parent.read(keys::CHANGES, &key, changes::changes)?;
-    let changes = changes.ok_or_else(|| missing("changes"))?;
-    let (applied, (transactions, receipts)) = rayon::join(
-        || parent.trie().apply(parent, height, &changes.state.hashed()),
-        || {
-            let transactions = parent.read(keys::BODY, &key, record::transactions);
-            (transactions, parent.read(keys::RECEIPTS, &key, record::receipts))
-        },
-    );
+    let missing = |what| move || Fault::new(format!("read the {what} of block {height}"));
+    let tip = view::read(base, keys::HEADER, &key, record::tip)?;
+    let tip = tip.ok_or_else(missing("header"))?;
+    let changes = view::read(base, keys::CHANGES, &key, changes::changes)?;
+    let changes = changes.ok_or_else(missing("changes"))?;
+    let transactions = view::read(base, keys::BODY, &key, record::transactions)?;
+    let receipts = view::read(base, keys::RECEIPTS, &key, record::receipts)?;
+    let block = Block {
+        header: tip.header.clone(),
+        hash: tip.hash,
+        transactions: transactions.ok_or_else(missing("body"))?,
+        receipts: receipts.ok_or_else(missing("receipts"))?,
+    };
+    let trie = LayerTrie::default();
+    Ok(Parts { tip, block, changes: changes.state, exits: changes.exits, trie })
+}
+
+/// The trie after `layer`, a child of `parent`.
+pub(super) fn trie(parent: &View, layer: &Layer) -> Result<Grown, Fault> {
+    let height = layer.number();
+    let applied = parent.trie()?.apply(parent, height, &layer.changes.hashed());
     let applied = applied
         .map_err(|e| Fault::from_cause(format!("apply block {height} to the state tries"), e))?;
-    let (found, expected) = (applied.trie.root(), tip.header.state_root);
+    let (found, expected) = (applied.trie.root(), layer.tip.header.state_root);
     if found != expected {
         return Err(Fault::new(format!(
             "apply block {height}: its state root is {found}, its header says {expected}"
         )));
     }
-    let Tip { header, hash, app_hash, exit_root, exit_count } = tip;
-    let executed = ExecutedBlock {
-        header,
-        hash,
-        transactions: transactions?.ok_or_else(|| missing("body"))?,
-        receipts: receipts?.ok_or_else(|| missing("receipts"))?,
-        outcomes: Vec::new(),
-        changes: changes.state,
-        trie: applied.trie,
-        gone: applied.gone,
-        exits: changes.exits,
-        exit_root,
-        exit_count,
-        app_hash,
-    };
-    Layer::new(parent, executed, Vec::new())
+    Ok(Grown { trie: applied.trie, gone: Arc::new(applied.gone) })
 }
 
 /// The tables first: without the record, which names the chain, they are made again.

@@ -11,6 +11,7 @@ use mooring_stf::{BlockState as _, StateReader as _};
 use mooring_trie::{Nibbles, TrieAccount};
 
 use super::*;
+use crate::log::in_words;
 use fixture::{CHAIN, Draft, genesis, open};
 
 const A: Address = Address::repeat_byte(0xaa);
@@ -53,7 +54,8 @@ fn a_committed_block_is_there_after_reopening() {
         let draft = Draft::default().balance(A, 7).slot(A, 1, 5).slot(A, 2, 6).code(B, &code);
         draft.exit(100).commit(&store, 0).tip().clone()
     };
-    let view = open(dir.path()).latest();
+    let store = open(dir.path());
+    let view = store.latest();
     assert_eq!(*view.tip(), tip);
     assert_eq!(view.account_or_empty(A).unwrap().balance, U256::from(7));
     assert_eq!(view.storage(A, slot(2)).unwrap(), U256::from(6));
@@ -71,7 +73,7 @@ fn a_committed_block_is_there_after_reopening() {
 
 /// Whether memory alone tells an account and a word of it.
 fn is_in_memory(view: &View) -> bool {
-    let (trie, owner) = (view.trie(), keccak256(A));
+    let (trie, owner) = (view.trie().unwrap(), keccak256(A));
     let word = trie.known_word(owner, keys::hashed(slot(1)));
     trie.known_account(owner).is_some() && word == Some(slot(5))
 }
@@ -272,4 +274,28 @@ fn blocks_that_piled_up_before_a_crash_do_not_stop_the_chain() {
     let store = open(within(1));
     Draft::default().balance(A, 21).commit(&store, 0);
     assert_eq!(store.latest().account_or_empty(A).unwrap().balance, U256::from(21));
+}
+
+#[test]
+fn a_block_is_read_back_though_its_trie_cannot_be_computed() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = open(dir.path());
+        Draft::default().balance(A, 7).balance(B, 7).commit(&store, 0);
+        store.flush().unwrap();
+        Draft::default().balance(A, 8).commit(&store, 0);
+        let mut damage = Batch::new();
+        let root = keys::node(&(None, Nibbles::new()));
+        damage.put(keys::TABLES, root, record::seal(b"not a node"));
+        store.0.shared.write(damage, Sync::Yes).unwrap();
+    }
+    let store = open(dir.path());
+    let view = store.latest();
+    assert_eq!(view.account_or_empty(A).unwrap().balance, U256::from(8));
+    for fault in
+        [view.trie().unwrap_err(), view.proof(A, &[]).unwrap_err(), store.flush().unwrap_err()]
+    {
+        let said = in_words(&fault);
+        assert!(said.contains("apply block 2 to the state tries"), "{said}");
+    }
 }

@@ -187,9 +187,13 @@ impl NodeReader for View {
 }
 
 impl BlockState for View {
-    fn trie(&self) -> StateTrie {
+    /// Waits for it where the view's block was read back a moment ago.
+    fn trie(&self) -> Result<StateTrie, Fault> {
+        if let Some(layer) = self.0.layers.last() {
+            return Ok(layer.trie.wait()?.trie.clone());
+        }
         let held = self.held_trie().cloned();
-        held.unwrap_or_else(|| StateTrie::at(self.header().state_root))
+        Ok(held.unwrap_or_else(|| StateTrie::at(self.header().state_root)))
     }
 }
 
@@ -208,7 +212,7 @@ impl View {
     /// The view's trie, where some of it is in memory.
     fn held_trie(&self) -> Option<&StateTrie> {
         match self.0.layers.last() {
-            Some(layer) => Some(&layer.trie),
+            Some(layer) => layer.trie.get(),
             None => (self.number() == self.0.base.height).then_some(&self.0.base.trie),
         }
     }
@@ -329,7 +333,7 @@ impl View {
             return Ok(None);
         }
         let fault = |e| Fault::from_cause(format!("prove account {address}"), e);
-        let (trie, owner) = (self.trie(), keccak256(address));
+        let (trie, owner) = (self.trie()?, keccak256(address));
         let nodes = trie.account_proof(self, owner).map_err(fault)?;
         let storage = slots
             .iter()

@@ -113,7 +113,7 @@ impl NodeReader for Void {
 }
 
 impl BlockState for Void {
-    fn trie(&self) -> StateTrie {
-        StateTrie::default()
+    fn trie(&self) -> Result<StateTrie, Fault> {
+        Ok(StateTrie::default())
     }
 }

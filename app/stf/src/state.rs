@@ -58,7 +58,10 @@ pub trait StateReader: std::fmt::Debug + Sync {
 /// all of one block.
 pub trait BlockState: StateReader + mooring_trie::NodeReader<Error = Fault> {
     /// The trie of this state. Nodes that it does not hold are read from `self`.
-    fn trie(&self) -> mooring_trie::StateTrie;
+    ///
+    /// # Errors
+    /// A [`Fault`] when the store cannot tell it.
+    fn trie(&self) -> Result<mooring_trie::StateTrie, Fault>;
 }
 
 /// One account's change in a block.

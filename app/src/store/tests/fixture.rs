@@ -89,9 +89,10 @@ impl Draft {
     pub(super) fn layer(self, parent: &View) -> Layer {
         let changes = self.changes(parent);
         let root = parent.header().state_root;
-        assert_eq!(parent.trie().root(), root);
+        assert_eq!(parent.trie().unwrap().root(), root);
         let height = parent.number() + 1;
-        let committed = parent.trie().apply(parent, height, &changes.hashed()).unwrap();
+        let trie = parent.trie().unwrap();
+        let committed = trie.apply(parent, height, &changes.hashed()).unwrap();
         let (frontier, exits) = self.exits_over(parent);
         let header = Header {
             parent_hash: parent.hash(),

@@ -115,7 +115,7 @@ fn apply(
     parts: &Receiver<ChangeSet>,
 ) -> Result<Applied, Fault> {
     let (storage_roots, gone) = Default::default();
-    let mut block = Applied { trie: state.trie(), storage_roots, gone };
+    let mut block = Applied { trie: state.trie()?, storage_roots, gone };
     for part in parts {
         let mut changes = part.hashed();
         for (address, change) in &mut changes {

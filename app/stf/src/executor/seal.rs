@@ -168,7 +168,7 @@ pub(crate) fn commit_state(
     parent_root: B256,
     height: u64,
 ) -> Result<CommittedState, Fault> {
-    let parent = state.trie();
+    let parent = state.trie()?;
     if parent.root() != parent_root {
         return Err(Fault::new("execute a block on another state than its parent's"));
     }

@@ -112,7 +112,7 @@ impl NodeReader for MemoryState {
 }
 
 impl BlockState for MemoryState {
-    fn trie(&self) -> StateTrie {
-        self.trie.clone()
+    fn trie(&self) -> Result<StateTrie, Fault> {
+        Ok(self.trie.clone())
     }
 }

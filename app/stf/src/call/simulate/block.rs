@@ -139,10 +139,10 @@ impl Step<'_> {
         fees::pay(&mut overlay, self.context.beneficiary, block_reward(&rules))?;
         // Each block of a simulation is applied with those before it, to the state that it began on.
         let base = self.base.state;
-        let applied = base
-            .trie()
-            .apply(&base, self.context.number, &overlay.changes().hashed())
-            .map_err(|error| Fault::from_cause("apply a simulated block to the tries", error))?;
+        let applied =
+            base.trie()?.apply(&base, self.context.number, &overlay.changes().hashed()).map_err(
+                |error| Fault::from_cause("apply a simulated block to the tries", error),
+            )?;
         let Progress { transactions, receipts, calls, .. } = done;
         let header = seal::header(
             self.parent_hash,
