@@ -24,8 +24,10 @@ const MANIFEST: &str = "manifest";
 const CERTIFICATE: &str = "certificate";
 /// The most bytes of a manifest, or of a certificate, that are read.
 const MAX_FILE: u64 = 8 << 20;
-/// While it is written, and while it is removed.
+/// While it is written.
 const PARTIAL: &str = ".partial";
+/// While it is removed.
+const REMOVED: &str = ".removed";
 
 /// The snapshots of a node.
 #[derive(Clone, Debug)]
@@ -97,7 +99,7 @@ impl Snapshots {
     pub(super) fn finish(&self, writer: &Writer, height: u64) -> Result<Saved, SnapshotError> {
         sync(&writer.dir)?;
         let place = self.dir.join(height.to_string());
-        remove(&place)?;
+        self.discard(&place)?;
         fs::rename(&writer.dir, &place).map_err(io_error(&place))?;
         sync(&self.dir)?;
         if let Some(above) = self.dir.parent() {
@@ -108,15 +110,25 @@ impl Snapshots {
 
     /// Removes all but the `keep` newest, and what an attempt left.
     pub(super) fn prune(&self, keep: usize) -> Result<(), SnapshotError> {
-        let partial = self.dir.join(PARTIAL);
-        remove(&partial)?;
+        remove(&self.dir.join(PARTIAL))?;
+        remove(&self.dir.join(REMOVED))?;
         for height in self.heights()?.into_iter().skip(keep) {
-            let place = self.dir.join(height.to_string());
-            // Under its own name it would be taken for whole.
-            fs::rename(&place, &partial).map_err(io_error(&place))?;
-            remove(&partial)?;
+            self.discard(&self.dir.join(height.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Removes the snapshot in `place`, if there is one. Its name goes first, durably: a part of it
+    /// under its own name would be taken for whole.
+    fn discard(&self, place: &Path) -> Result<(), SnapshotError> {
+        let removed = self.dir.join(REMOVED);
+        remove(&removed)?;
+        match fs::rename(place, &removed) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(io_error(place))?,
+        }
+        sync(&self.dir)?;
+        remove(&removed)
     }
 }
 

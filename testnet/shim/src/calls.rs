@@ -1,7 +1,7 @@
 //! The C library's calls, by their own names.
 //!
 //! Each does what its man page says by a system call of its own, so that none of them calls
-//! another one here.
+//! another one here by way of the C library.
 
 mod files;
 mod names;

@@ -65,6 +65,8 @@ pub(crate) struct State {
     steps: u64,
     handles: u64,
     open: BTreeMap<c_int, Watched>,
+    /// The paths of the directories among them.
+    directories: BTreeMap<c_int, Vec<u8>>,
 }
 
 /// The shim, held while one call is made, so that the trace has the calls in the order in which
@@ -95,6 +97,7 @@ impl State {
             steps: 0,
             handles: 0,
             open: BTreeMap::new(),
+            directories: BTreeMap::new(),
         })
     }
 
@@ -107,6 +110,18 @@ impl State {
             Place::Ack
         } else {
             Place::Elsewhere
+        }
+    }
+
+    /// `path` as the system takes it beside `dir`: below that one, unless it begins at the top.
+    pub(crate) fn absolute(&self, dir: c_int, path: &CStr) -> CString {
+        match self.directories.get(&dir) {
+            Some(above) if !path.to_bytes().starts_with(b"/") => {
+                let whole = [above, &b"/"[..], path.to_bytes()].concat();
+                // Both parts were C strings.
+                CString::new(whole).unwrap_or_default()
+            }
+            Some(_) | None => path.to_owned(),
         }
     }
 
@@ -128,8 +143,15 @@ impl State {
         self.record(&Event::Open { handle, path: path.to_bytes().to_vec(), truncate });
     }
 
+    /// The descriptor of a directory, by which names below it are given.
+    pub(crate) fn watch_directory(&mut self, fd: c_int, path: &CStr) {
+        self.watch(fd, path, false);
+        self.directories.insert(fd, path.to_bytes().to_vec());
+    }
+
     pub(crate) fn forget(&mut self, fd: c_int) {
         self.open.remove(&fd);
+        self.directories.remove(&fd);
         mark(fd, false);
     }
 

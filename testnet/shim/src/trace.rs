@@ -43,7 +43,7 @@ pub enum Event {
         /// The file or directory.
         handle: u64,
     },
-    /// A file renamed, replacing what had the name.
+    /// A file or directory renamed, replacing what had the name.
     Rename {
         /// The old name.
         from: Vec<u8>,
@@ -57,7 +57,7 @@ pub enum Event {
         /// The second.
         to: Vec<u8>,
     },
-    /// A name removed.
+    /// The name of a file or of an empty directory removed.
     Unlink {
         /// The name.
         path: Vec<u8>,

@@ -1,6 +1,6 @@
 //! Calls on descriptors: writing, cutting, syncing, closing.
 
-use libc::{c_int, c_void, iovec, off_t, size_t, ssize_t};
+use libc::{DIR, c_int, c_void, iovec, off_t, size_t, ssize_t};
 
 use super::{errno, failed, int, length, set_errno, size};
 use crate::{
@@ -253,4 +253,28 @@ extern "C" fn close(fd: c_int) -> c_int {
     state.forget(fd);
     // The lock is held until the number is free: another thread may get it at once.
     call()
+}
+
+/// # Safety
+/// As for the C library's call, which closes the descriptor without [`close`], and frees what only
+/// it knows of: it is called.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn closedir(stream: *mut DIR) -> c_int {
+    type CloseDir = unsafe extern "C" fn(*mut DIR) -> c_int;
+    // SAFETY: the name is a C string.
+    let next = unsafe { libc::dlsym(libc::RTLD_NEXT, c"closedir".as_ptr()) };
+    if next.is_null() {
+        return failed(libc::ENOSYS);
+    }
+    // SAFETY: the C library's function of this name has this type.
+    let call = unsafe { std::mem::transmute::<*mut c_void, CloseDir>(next) };
+    // SAFETY: by the caller.
+    let fd = unsafe { libc::dirfd(stream) };
+    let mut state = if state::is_watched(fd) { state::lock() } else { None };
+    if let Some(state) = &mut state {
+        state.forget(fd);
+    }
+    // As in `close`, the lock is held until the number is free.
+    // SAFETY: by the caller.
+    unsafe { call(stream) }
 }

@@ -35,15 +35,15 @@ unsafe extern "C" fn openat(dir: c_int, path: *const c_char, flags: c_int, mode:
     let call = || int(unsafe { libc::syscall(libc::SYS_openat, dir, path, flags, mode) });
     let Some(mut state) = state::lock() else { return call() };
     // SAFETY: by the caller.
-    let name = unsafe { CStr::from_ptr(path) };
-    let place = state.place(name);
+    let name = state.absolute(dir, unsafe { CStr::from_ptr(path) });
+    let place = state.place(&name);
     let writes = flags & libc::O_ACCMODE != libc::O_RDONLY;
     let truncates = writes && flags & libc::O_TRUNC != 0;
     // SAFETY: by the caller.
     let makes = flags & libc::O_CREAT != 0 && !unsafe { exists(dir, path) };
     if place == Place::Root
         && (makes || truncates)
-        && state.counts(name)
+        && state.counts(&name)
         && let Some(number) = state.step(Need::Room)
     {
         return failed(number);
@@ -52,7 +52,8 @@ unsafe extern "C" fn openat(dir: c_int, path: *const c_char, flags: c_int, mode:
     let number = errno();
     if fd >= 0 {
         match place {
-            Place::Root if writes || is_directory(fd) => state.watch(fd, name, truncates),
+            Place::Root if writes => state.watch(fd, &name, truncates),
+            Place::Root if is_directory(fd) => state.watch_directory(fd, &name),
             Place::Ack if writes => state.watch_ack(fd),
             Place::Root | Place::Ack | Place::Elsewhere => {}
         }
@@ -90,11 +91,13 @@ unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> 
     unsafe { openat(libc::AT_FDCWD, path, flags, mode) }
 }
 
-/// Runs a call that changes names, when it is about the root.
+/// Runs a call that changes names, when it is about the root. `path` is below `dir` as for the
+/// system's calls.
 ///
 /// # Safety
 /// `path` is a C string.
 unsafe fn on_names(
+    dir: c_int,
     path: *const c_char,
     need: Need,
     call: impl FnOnce() -> c_int,
@@ -102,12 +105,12 @@ unsafe fn on_names(
 ) -> c_int {
     let Some(mut state) = state::lock() else { return call() };
     // SAFETY: by the caller.
-    let name = unsafe { CStr::from_ptr(path) };
-    if state.place(name) != Place::Root {
+    let name = state.absolute(dir, unsafe { CStr::from_ptr(path) });
+    if state.place(&name) != Place::Root {
         drop(state);
         return call();
     }
-    if state.counts(name)
+    if state.counts(&name)
         && let Some(number) = state.step(need)
     {
         return failed(number);
@@ -115,7 +118,7 @@ unsafe fn on_names(
     let result = call();
     if result == 0 {
         let number = errno();
-        state.record(&event(name.to_bytes().to_vec()));
+        state.record(&event(name.into_bytes()));
         set_errno(number);
     }
     result
@@ -138,7 +141,7 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     // SAFETY: by the caller.
     let event = |from| Event::Rename { from, to: unsafe { owned(to) } };
     // SAFETY: by the caller.
-    unsafe { on_names(from, Need::Nothing, call, event) }
+    unsafe { on_names(cwd, from, Need::Nothing, call, event) }
 }
 
 /// # Safety
@@ -151,7 +154,17 @@ unsafe extern "C" fn link(from: *const c_char, to: *const c_char) -> c_int {
     // SAFETY: by the caller.
     let event = |from| Event::Link { from, to: unsafe { owned(to) } };
     // SAFETY: by the caller.
-    unsafe { on_names(from, Need::Room, call, event) }
+    unsafe { on_names(cwd, from, Need::Room, call, event) }
+}
+
+/// # Safety
+/// As for the C library's call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
+    // SAFETY: by the caller.
+    let call = || int(unsafe { libc::syscall(libc::SYS_unlinkat, dir, path, flags) });
+    // SAFETY: by the caller.
+    unsafe { on_names(dir, path, Need::Nothing, call, |path| Event::Unlink { path }) }
 }
 
 /// # Safety
@@ -159,9 +172,15 @@ unsafe extern "C" fn link(from: *const c_char, to: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
     // SAFETY: by the caller.
-    let call = || int(unsafe { libc::syscall(libc::SYS_unlinkat, libc::AT_FDCWD, path, 0) });
+    unsafe { unlinkat(libc::AT_FDCWD, path, 0) }
+}
+
+/// # Safety
+/// As for the C library's call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn rmdir(path: *const c_char) -> c_int {
     // SAFETY: by the caller.
-    unsafe { on_names(path, Need::Nothing, call, |path| Event::Unlink { path }) }
+    unsafe { unlinkat(libc::AT_FDCWD, path, libc::AT_REMOVEDIR) }
 }
 
 /// # Safety
@@ -171,5 +190,5 @@ unsafe extern "C" fn mkdir(path: *const c_char, mode: mode_t) -> c_int {
     // SAFETY: by the caller.
     let call = || int(unsafe { libc::syscall(libc::SYS_mkdirat, libc::AT_FDCWD, path, mode) });
     // SAFETY: by the caller.
-    unsafe { on_names(path, Need::Room, call, |path| Event::MakeDir { path }) }
+    unsafe { on_names(libc::AT_FDCWD, path, Need::Room, call, |path| Event::MakeDir { path }) }
 }

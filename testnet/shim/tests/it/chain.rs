@@ -85,11 +85,23 @@ impl Chain {
 
     /// Opens the store so that its tables take in blocks often, or seldom, as the script says.
     pub(crate) fn open_busily(&self, dir: &Path) -> Result<Store, StoreError> {
+        self.open_with(dir, self.busy())
+    }
+
+    /// As [`Self::open_busily`], and a snapshot is written at each multiple of `interval`.
+    pub(crate) fn open_exporting(&self, dir: &Path, interval: u64) -> Result<Store, StoreError> {
+        self.open_with(dir, StoreOptions { snapshot_interval: interval, ..self.busy() })
+    }
+
+    fn busy(&self) -> StoreOptions {
         let flush_blocks = [2, 5, 16, 64][usize::try_from(self.script % 4).unwrap()];
         // Little is kept in memory: what is read comes from the tables.
-        let caches =
-            StoreOptions { trie_cache: 1 << 12, state_cache: 1 << 12, ..Default::default() };
-        self.open_with(dir, StoreOptions { flush_blocks, ..caches })
+        StoreOptions {
+            trie_cache: 1 << 12,
+            state_cache: 1 << 12,
+            flush_blocks,
+            ..Default::default()
+        }
     }
 
     fn open_with(&self, dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
@@ -114,6 +126,11 @@ impl Chain {
         let layer = Layer::new(&view, executed, included).map_err(|error| chained(&error))?;
         store.commit(layer, 0).map_err(|error| chained(&error))?;
         Ok(height)
+    }
+
+    /// The app hash of a height.
+    pub(crate) fn app_hash(&self, height: u64) -> B256 {
+        self.blocks[usize::try_from(height).unwrap()].app_hash
     }
 
     /// The genesis document.

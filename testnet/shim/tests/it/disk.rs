@@ -3,8 +3,8 @@
 //! The rules are POSIX's, read harshly. A write is durable once its file is synced, a name once its
 //! directory is; a synced file whose name is not may be gone. Of what is not durable a cut keeps
 //! any first part: of all names in order, as a journal does, and of each file's writes on their own,
-//! the last of them torn at any byte. Directories are durable at once: a node makes them at its
-//! first start, before it has anything to lose.
+//! the last of them torn at any byte. A directory that is made is durable at once, as are all names
+//! before it: a node makes its own at its first start, before it has anything to lose.
 
 use std::{
     collections::BTreeMap,
@@ -26,9 +26,16 @@ enum Change {
     Extend(u64),
 }
 
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    File(Inode),
+    Directory,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum NameChange {
-    Put(PathBuf, Inode),
+    Put(PathBuf, Entry),
     Remove(PathBuf),
     Move { from: PathBuf, to: PathBuf },
 }
@@ -39,8 +46,8 @@ struct File {
     pending: Vec<Change>,
 }
 
-/// The names of files.
-type Names = BTreeMap<PathBuf, Inode>;
+/// All names, with those above them in their paths.
+type Names = BTreeMap<PathBuf, Entry>;
 
 /// The disk below one directory.
 #[derive(Clone, Debug)]
@@ -50,7 +57,6 @@ pub(crate) struct Disk {
     live: Names,
     durable: Names,
     pending: Vec<NameChange>,
-    directories: Vec<PathBuf>,
     handles: BTreeMap<u64, Target>,
 }
 
@@ -80,7 +86,6 @@ impl Disk {
             live: Names::new(),
             durable: Names::new(),
             pending: Vec::new(),
-            directories: Vec::new(),
             handles: BTreeMap::new(),
         };
         disk.load(Path::new(""));
@@ -95,7 +100,7 @@ impl Disk {
     }
 
     fn load(&mut self, below: &Path) {
-        self.directories.push(below.to_owned());
+        self.live.insert(below.to_owned(), Entry::Directory);
         for entry in fs::read_dir(self.root.join(below)).unwrap() {
             let entry = entry.unwrap();
             let name = below.join(entry.file_name());
@@ -103,7 +108,7 @@ impl Disk {
                 self.load(&name);
             } else {
                 let durable = fs::read(entry.path()).unwrap();
-                self.live.insert(name, self.files.len());
+                self.live.insert(name, Entry::File(self.files.len()));
                 self.files.push(File { durable, pending: Vec::new() });
             }
         }
@@ -129,27 +134,27 @@ impl Disk {
                 self.rename(NameChange::Move { from, to });
             }
             Event::Link { from, to } => {
-                let inode = self.live[&self.name(from)];
-                self.rename(NameChange::Put(self.name(to), inode));
+                let file = self.live[&self.name(from)];
+                self.rename(NameChange::Put(self.name(to), file));
             }
             Event::Unlink { path } => self.rename(NameChange::Remove(self.name(path))),
-            Event::MakeDir { path } => self.directories.push(self.name(path)),
+            Event::MakeDir { path } => self.make_directory(self.name(path)),
             Event::Ack { .. } => {}
         }
     }
 
     fn open(&mut self, handle: u64, path: &[u8], truncate: bool) {
         let name = self.name(path);
-        if self.directories.contains(&name) {
-            self.handles.insert(handle, Target::Directory(name));
-            return;
-        }
         let inode = match self.live.get(&name) {
-            Some(inode) => *inode,
+            Some(Entry::Directory) => {
+                self.handles.insert(handle, Target::Directory(name));
+                return;
+            }
+            Some(Entry::File(inode)) => *inode,
             None => {
                 self.files.push(File::default());
                 let inode = self.files.len() - 1;
-                self.rename(NameChange::Put(name, inode));
+                self.rename(NameChange::Put(name, Entry::File(inode)));
                 inode
             }
         };
@@ -169,25 +174,37 @@ impl Disk {
         self.pending.push(change);
     }
 
+    fn make_directory(&mut self, name: PathBuf) {
+        self.rename(NameChange::Put(name, Entry::Directory));
+        for change in std::mem::take(&mut self.pending) {
+            apply_name(&mut self.durable, &change);
+        }
+    }
+
     fn sync(&mut self, handle: u64) {
-        match self.handles[&handle].clone() {
+        match &self.handles[&handle] {
             Target::File(inode) => {
-                let file = &mut self.files[inode];
+                let file = &mut self.files[*inode];
                 for change in std::mem::take(&mut file.pending) {
                     apply(&mut file.durable, &change);
                 }
             }
-            Target::Directory(name) => {
-                let of = |path: &PathBuf| path.parent() == Some(&*name);
-                let (done, rest) = std::mem::take(&mut self.pending).into_iter().partition(
-                    |change| match change {
-                        NameChange::Put(path, _) | NameChange::Remove(path) => of(path),
-                        NameChange::Move { from, to } => of(from) || of(to),
-                    },
-                );
-                self.pending = rest;
-                let done: Vec<NameChange> = done;
-                done.iter().for_each(|change| apply_name(&mut self.durable, change));
+            Target::Directory(name) => self.sync_directory(&name.clone()),
+        }
+    }
+
+    fn sync_directory(&mut self, name: &Path) {
+        let is_in = |path: &Path| path.parent() == Some(name);
+        for change in std::mem::take(&mut self.pending) {
+            let is_of_it = match &change {
+                NameChange::Put(path, _) | NameChange::Remove(path) => is_in(path),
+                NameChange::Move { from, to } => is_in(from) || is_in(to),
+            };
+            if is_of_it {
+                apply_name(&mut self.durable, &change);
+                self.pending.iter_mut().for_each(|earlier| earlier.follow(&change));
+            } else {
+                self.pending.push(change);
             }
         }
     }
@@ -203,23 +220,59 @@ impl Disk {
         for change in &self.pending[..part(self.pending.len())] {
             apply_name(&mut names, change);
         }
-        for directory in &self.directories {
-            fs::create_dir_all(to.join(directory)).unwrap();
-        }
-        for (name, inode) in names {
-            let file = &self.files[inode];
-            let mut bytes = file.durable.clone();
-            let kept = part(file.pending.len());
-            for change in &file.pending[..kept] {
-                apply(&mut bytes, change);
+        for (name, entry) in names {
+            let path = to.join(&name);
+            match entry {
+                Entry::Directory => fs::create_dir_all(path).unwrap(),
+                // Its directory may be gone, and the file with it.
+                Entry::File(inode) if path.parent().is_some_and(Path::is_dir) => {
+                    fs::write(path, self.files[inode].after_a_cut(&mut part)).unwrap();
+                }
+                Entry::File(_) => {}
             }
-            if let Some(Change::Write { offset, data }) = file.pending.get(kept) {
-                let data = data[..part(data.len())].to_vec();
-                apply(&mut bytes, &Change::Write { offset: *offset, data });
-            }
-            fs::write(to.join(name), bytes).unwrap();
         }
     }
+}
+
+impl File {
+    /// Its bytes when of some number of things a cut keeps a `part`.
+    fn after_a_cut(&self, part: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        let kept = part(self.pending.len());
+        for change in &self.pending[..kept] {
+            apply(&mut bytes, change);
+        }
+        if let Some(Change::Write { offset, data }) = self.pending.get(kept) {
+            let data = data[..part(data.len())].to_vec();
+            apply(&mut bytes, &Change::Write { offset: *offset, data });
+        }
+        bytes
+    }
+}
+
+impl NameChange {
+    /// What this one does once `later`, which came after it, is done already.
+    fn follow(&mut self, later: &Self) {
+        let Self::Move { from, to } = later else { return };
+        let follow = |path: &mut PathBuf| {
+            if let Some(there) = moved(path, from, to) {
+                *path = there;
+            }
+        };
+        match self {
+            Self::Put(path, _) | Self::Remove(path) => follow(path),
+            Self::Move { from, to } => {
+                follow(from);
+                follow(to);
+            }
+        }
+    }
+}
+
+/// What `path` is called after `from` has become `to`; `None` where it is neither that nor below.
+fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
+    let below = path.strip_prefix(from).ok()?;
+    Some(to.iter().chain(below).collect())
 }
 
 fn apply(bytes: &mut Vec<u8>, change: &Change) {
@@ -241,15 +294,19 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 /// A name that a lost change should have made is missing; so is what it would have become.
 fn apply_name(names: &mut Names, change: &NameChange) {
     match change {
-        NameChange::Put(path, inode) => {
-            names.insert(path.clone(), *inode);
+        NameChange::Put(path, entry) => {
+            names.insert(path.clone(), *entry);
         }
         NameChange::Remove(path) => {
             names.remove(path);
         }
         NameChange::Move { from, to } => {
-            if let Some(inode) = names.remove(from) {
-                names.insert(to.clone(), inode);
+            let there = |name: &PathBuf| Some((name.clone(), moved(name, from, to)?));
+            let renamed: Vec<_> = names.keys().filter_map(there).collect();
+            for (from, to) in renamed {
+                if let Some(entry) = names.remove(&from) {
+                    names.insert(to, entry);
+                }
             }
         }
     }
@@ -260,14 +317,14 @@ mod tests {
 
     use super::*;
 
+    /// All files below `dir`.
     fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-        entries
-            .map(|path| {
-                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-                (name, fs::read(path).unwrap())
-            })
-            .collect()
+        let disk = Disk::of(dir);
+        let names = disk.live.iter().filter_map(|(name, entry)| match entry {
+            Entry::File(inode) => Some((name, disk.files[*inode].durable.clone())),
+            Entry::Directory => None,
+        });
+        names.map(|(name, bytes)| (name.to_str().unwrap().to_owned(), bytes)).collect()
     }
 
     fn after(events: &[Event], keep: Keep, seed: u64) -> BTreeMap<String, Vec<u8>> {
@@ -329,6 +386,34 @@ mod tests {
         events.push(Event::Unlink { path: b"/r/a".to_vec() });
         assert_eq!(after(&events, Keep::Nothing, 0)["a"], b"new");
         assert_eq!(after(&events, Keep::All, 0), BTreeMap::new());
+    }
+
+    #[test]
+    fn files_go_with_their_directory() {
+        let rename = |from: &[u8], to: &[u8]| Event::Rename { from: from.into(), to: to.into() };
+        let mut events = vec![
+            open(1, "/r"),
+            Event::MakeDir { path: b"/r/new".to_vec() },
+            open(2, "/r/new/a"),
+            write(2, 0, b"x"),
+            Event::Sync { handle: 2 },
+            open(3, "/r/new"),
+            Event::Sync { handle: 3 },
+            open(4, "/r/new/b"),
+            rename(b"/r/new", b"/r/d"),
+        ];
+        let named = |name: &str| BTreeMap::from([(name.to_owned(), b"x".to_vec())]);
+        assert_eq!(after(&events, Keep::Nothing, 0), named("new/a"));
+        events.push(Event::Sync { handle: 1 });
+        assert_eq!(after(&events, Keep::Nothing, 0), named("d/a"));
+        let all = after(&events, Keep::All, 0);
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["d/a", "d/b"], "what is not durable as well");
+        events.push(Event::Unlink { path: b"/r/d/a".to_vec() });
+        events.push(Event::Unlink { path: b"/r/d/b".to_vec() });
+        events.push(Event::Unlink { path: b"/r/d".to_vec() });
+        assert_eq!(after(&events, Keep::Nothing, 0), named("d/a"));
+        events.push(Event::Sync { handle: 1 });
+        assert_eq!(after(&events, Keep::Nothing, 0), BTreeMap::new(), "gone with the directory");
     }
 
     #[test]
