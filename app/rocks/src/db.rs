@@ -2,7 +2,7 @@
 
 use crate::{
     Batch, ColumnFamily, Direction, Error, Keys, Memory, OpenError, Scan, Sync, batch::Write,
-    ingest, lock::Lock, options,
+    ingest, lock::Lock, options, records,
 };
 use core::fmt;
 use rocksdb::{
@@ -55,6 +55,7 @@ impl Db {
         memory: Memory,
     ) -> Result<Self, OpenError> {
         let lock = Lock::take(path)?;
+        records::check(path)?;
         check_names(path, columns)?;
         let cache = options::cache(memory);
         let open = || {

@@ -10,6 +10,7 @@ mod error;
 mod ingest;
 mod lock;
 mod options;
+mod records;
 mod scan;
 mod snapshot;
 

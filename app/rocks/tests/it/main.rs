@@ -1,6 +1,7 @@
 //! The database from outside, on a real disk.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod damage;
 mod ingest;
 mod locking;
 mod order;
