@@ -50,7 +50,7 @@ pub struct RpcConfig {
     pub max_batch: u32,
     /// Most bytes of a request. Default: 5 MiB.
     pub max_request_bytes: u32,
-    /// Most bytes of an answer. Default: 25 MiB.
+    /// Most bytes of an answer. Default: 10 MiB.
     pub max_response_bytes: u32,
     /// Most WebSockets at once, and most HTTP connections at once. Default: 512.
     pub max_connections: u32,

@@ -45,7 +45,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 5 * 1024 * 1024,
-            response_bytes: 25 * 1024 * 1024,
+            response_bytes: 10 * 1024 * 1024,
             batch: 1_000,
             connections: 512,
             subscriptions: 128,

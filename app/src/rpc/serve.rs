@@ -1,8 +1,11 @@
 //! The server: HTTP and WebSocket on one port.
 
+mod frames;
 mod gate;
 mod load;
 mod meter;
+mod paced;
+mod room;
 mod scan;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
@@ -24,9 +27,10 @@ use tokio::{
 use tower_http::cors::{Any, CorsLayer};
 use tracing::{debug, info, warn};
 
-use gate::{GateLayer, Room};
-use load::{Load, Paced};
+use gate::GateLayer;
 use meter::Meter;
+use paced::Paced;
+use room::Room;
 
 use super::{
     Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, debug, dev, discover, fees,
@@ -35,7 +39,7 @@ use super::{
 };
 
 /// Answers and notifications that may wait for a WebSocket's client.
-const MESSAGE_BUFFER: u32 = 128;
+const MESSAGE_BUFFER: u32 = 16;
 /// How long to wait when no connection can be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -88,7 +92,7 @@ pub async fn serve(
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (stop, handle) = stop_channel();
-    let door = Door { methods, limits, room: Room::new(&limits), stop };
+    let door = Door { methods, limits, room: Arc::new(Room::new(&limits)), stop };
     // It ends with the handle, which waits for it.
     tokio::spawn(door.open(listener));
     info!(%address, "serving JSON-RPC");
@@ -100,7 +104,7 @@ pub async fn serve(
 struct Door {
     methods: Methods,
     limits: Limits,
-    room: Room,
+    room: Arc<Room>,
     stop: StopHandle,
 }
 
@@ -143,16 +147,16 @@ impl Door {
             debug!(%error, "a connection ended early");
             return;
         }
-        let load = Arc::new(Load::default());
+        let load = room.connection();
         let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
-        let (metered, slots) = (Arc::clone(&load), Arc::clone(&room.slots));
+        let (metered, shared) = (Arc::clone(&load), Arc::clone(&room));
         let meter = move |service| Meter {
             service,
             load: Arc::clone(&metered),
-            slots: Arc::clone(&slots),
-            patience: limits.call_time,
+            room: Arc::clone(&shared),
+            call_time: limits.call_time,
         };
-        let gate = GateLayer { limits, room, load: Arc::clone(&load) };
+        let gate = GateLayer { limits, room: Arc::clone(&room), load: Arc::clone(&load) };
         let service = Server::builder()
             .set_config(config(&limits))
             .to_service_builder()
@@ -160,7 +164,7 @@ impl Door {
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(meter))
             .set_http_middleware(tower::ServiceBuilder::new().layer(cors).layer(gate))
             .build(methods, stop.clone());
-        let socket = Paced::new(socket, load, limits.stall);
+        let socket = Paced::new(socket, load, room, &limits);
         if let Err(error) = serve_with_graceful_shutdown(socket, service, stop.shutdown()).await {
             debug!(%error, "a connection ended early");
         }

@@ -11,9 +11,12 @@ use jsonrpsee::{
         error::{METHOD_NOT_FOUND_CODE, OVERSIZED_RESPONSE_CODE},
     },
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
-use super::load::{Call, Load};
+use super::{
+    load::{Call, Load},
+    room::Room,
+};
 use crate::rpc::{RpcError, workers::Weight};
 
 /// jsonrpsee's code of a batch whose answers are too large together.
@@ -22,21 +25,19 @@ const OVERSIZED_BATCH_CODE: i32 = -32011;
 const RESPONSE_TOO_LARGE: i32 = -32003;
 /// geth's code of a subscription over HTTP.
 const NO_NOTIFICATIONS: i32 = -32001;
+/// How often longer a batch may take than a call.
+const BATCH_CALLS: u32 = 3;
 
 /// The methods of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Meter<S> {
     pub(super) service: S,
     pub(super) load: Arc<Load>,
-    /// Large answers that may be under way, over all connections.
-    pub(super) slots: Arc<Semaphore>,
-    /// How long a call waits for one.
-    pub(super) patience: Duration,
+    /// That of all connections.
+    pub(super) room: Arc<Room>,
+    /// Longest time that a call may take.
+    pub(super) call_time: Duration,
 }
-
-/// In an HTTP response: what its answer keeps until the client has taken it.
-#[derive(Clone, Debug)]
-pub(super) struct Slot(#[expect(dead_code, reason = "it is held")] Arc<OwnedSemaphorePermit>);
 
 impl<S> RpcServiceT for Meter<S>
 where
@@ -51,7 +52,8 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let (call, id, method) = (self.begin(), request.id.clone(), request.method.to_string());
+        let call = self.begin(request.params.as_ref().map_or(0, |params| params.get().len()));
+        let (id, method) = (request.id.clone(), request.method.to_string());
         let unsupported = method.ends_with("subscribe") && !self.load.is_websocket();
         let answer = self.service.call(request);
         async move {
@@ -64,11 +66,17 @@ where
     }
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let call = self.begin();
+        // As if it were large: what a batch has around its calls is not known here.
+        let (call, time) = (self.begin(usize::MAX), self.call_time * BATCH_CALLS);
         let answer = self.service.batch(batch);
         async move {
-            call.run(Weight::Heavy, Id::Null, async { in_geths_words(answer.await, Id::Null, "") })
-                .await
+            let in_time = async {
+                match timeout(time, answer).await {
+                    Ok(answer) => in_geths_words(answer, Id::Null, ""),
+                    Err(_) => refusal(Id::Null, RpcError::Overdue),
+                }
+            };
+            call.run(Weight::Heavy, Id::Null, in_time).await
         }
     }
 
@@ -81,45 +89,53 @@ where
 }
 
 impl<S> Meter<S> {
-    fn begin(&self) -> Metered {
-        let (call, slots) = (self.load.begin(), Arc::clone(&self.slots));
-        Metered { call, slots, patience: self.patience }
+    /// A call of so many bytes begins.
+    fn begin(&self, bytes: usize) -> Metered {
+        Metered { call: self.load.begin(bytes), room: Arc::clone(&self.room) }
     }
 }
 
 /// A call or a batch under way.
 struct Metered {
     call: Call,
-    slots: Arc<Semaphore>,
-    patience: Duration,
+    room: Arc<Room>,
 }
 
 impl Metered {
-    /// The answer, made when the connection may have it.
+    /// The answer, made when there is a turn for it, and handed on when there is room.
     async fn run(
         self,
         weight: Weight,
         id: Id<'_>,
         answer: impl Future<Output = MethodResponse>,
     ) -> MethodResponse {
-        let load = self.call.load();
-        if weight == Weight::Light {
-            let answer = answer.await;
-            self.call.answered(answer.as_json().get().len());
-            return answer;
-        }
-        let Ok(turn) = tokio::time::timeout(self.patience, load.turn(&self.slots)).await else {
-            return MethodResponse::error(id, ErrorObject::from(RpcError::Overdue));
-        };
-        let mut answer = answer.await;
-        self.call.answered(answer.as_json().get().len());
-        if load.is_websocket() {
-            load.hold(turn);
-        } else if let Some(slot) = turn.into_slot() {
-            answer.extensions_mut().insert(Slot(Arc::new(slot)));
-        }
-        answer
+        let admitted = self.admitted(weight, answer).await;
+        admitted.unwrap_or_else(|refused| {
+            let answer = refusal(id, refused);
+            self.call.load().answered(answer.as_json().get().len(), None);
+            answer
+        })
     }
+
+    async fn admitted(
+        &self,
+        weight: Weight,
+        answer: impl Future<Output = MethodResponse>,
+    ) -> Result<MethodResponse, RpcError> {
+        let load = self.call.load();
+        let turn = match weight {
+            Weight::Light => None,
+            Weight::Heavy => Some(self.room.turn(load).await?),
+        };
+        let answer = answer.await;
+        let bytes = answer.as_json().get().len();
+        load.answered(bytes, self.room.answer(bytes, turn).await?);
+        Ok(answer)
+    }
+}
+
+fn refusal(id: Id<'_>, why: RpcError) -> MethodResponse {
+    MethodResponse::error(id, ErrorObject::from(why))
 }
 
 fn failure(id: Id<'_>, code: i32, text: String) -> MethodResponse {

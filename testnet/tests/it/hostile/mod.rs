@@ -3,14 +3,12 @@
 
 mod server;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
+use crate::devnet::PATIENCE;
 use server::{Server, answer, frame, head, request, websocket};
 
 /// How much the node's memory may grow under any of this.
@@ -208,32 +206,32 @@ fn descriptors() -> usize {
     line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX)
 }
 
+/// Answered with two megabytes, and with ten.
+const LARGE: &str = "0x620fffff5ff3";
+const LARGEST: &str = "0x624cffff5ff3";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_do_not_read_are_not_read_from() {
     let server = Server::start(&[]).await;
     let memory = Memory::of(&server).await;
-    let call = frame(&request("eth_call", &code_call("0x620fffff5ff3")).to_string());
     let mut sockets = Vec::new();
-    for _ in 0..8 {
-        let (status, mut socket) = websocket(server.address).await.unwrap();
-        assert!(status.starts_with("HTTP/1.1 101"), "{status}");
-        // Two megabytes an answer: what is not read would be 8 * 200 * 2 MB.
-        let flood = call.repeat(200);
-        drop(tokio::time::timeout(Duration::from_secs(1), socket.write_all(&flood)).await);
-        sockets.push(socket);
+    for code in [LARGE, LARGEST].repeat(4) {
+        // What is not read would be 200 answers.
+        let flood = frame(&request("eth_call", &code_call(code)).to_string()).repeat(200);
+        sockets.push(flooded(&server, &flood).await);
     }
     for _ in 0..20 {
         honest_client_is_served(&server).await;
         memory.check(&server, "slow WebSockets");
     }
-    // Whoever begins to read is served on.
-    let mut bytes = vec![0; 4 * 1024 * 1024];
-    sockets[0].read_exact(&mut bytes).await.unwrap();
+    // Whoever reads is served, if another must go for it.
+    honest_client_has(&server, LARGE, 2 << 20).await;
+    memory.check(&server, "a large answer beside slow WebSockets");
 
     let mut readers = Vec::new();
-    let body = request("eth_call", &code_call("0x620fffff5ff3")).to_string();
-    let ask = head(server.address, &format!("content-length: {}", body.len())) + &body;
-    for _ in 0..100 {
+    for code in [LARGE, LARGEST].repeat(50) {
+        let body = request("eth_call", &code_call(code)).to_string();
+        let ask = head(server.address, &format!("content-length: {}", body.len())) + &body;
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(ask.as_bytes()).await.unwrap();
         readers.push(stream);
@@ -242,4 +240,61 @@ async fn clients_that_do_not_read_are_not_read_from() {
         honest_client_is_served(&server).await;
         memory.check(&server, "slow HTTP clients");
     }
+    honest_client_has(&server, LARGE, 2 << 20).await;
+    memory.check(&server, "a large answer beside slow HTTP clients");
+}
+
+/// Asserts that an honest client has a large answer in the end: what is late must go first.
+async fn honest_client_has(server: &Server, code: &str, bytes: usize) {
+    let body = request("eth_call", &code_call(code)).to_string();
+    let deadline = Instant::now() + PATIENCE;
+    while server.post(body.as_bytes()).await.1.len() < bytes {
+        assert!(Instant::now() < deadline, "no answer of {bytes} bytes");
+    }
+}
+
+/// A WebSocket that was sent as much of `flood` as the server takes within a second.
+async fn flooded(server: &Server, flood: &[u8]) -> TcpStream {
+    let (status, mut socket) = websocket(server.address).await.unwrap();
+    assert!(status.starts_with("HTTP/1.1 101"), "{status}");
+    drop(tokio::time::timeout(Duration::from_secs(1), socket.write_all(flood)).await);
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_never_end_take_no_memory() {
+    let server = Server::start(&[]).await;
+    let memory = Memory::of(&server).await;
+    // The end of each is missing.
+    let mut part = frame(&"x".repeat(5 * 1024 * 1024 - 1));
+    part.truncate(5 * 1024 * 1024 - 1024);
+    let sockets = futures::future::join_all((0..64).map(|_| flooded(&server, &part))).await;
+    for _ in 0..5 {
+        honest_client_is_served(&server).await;
+        memory.check(&server, "unfinished WebSocket messages");
+    }
+    let long = format!("[{}]", vec![r#"{"jsonrpc":"2.0","id":1,"method":"none"}"#; 900].join(","));
+    let (_, body) = server.post(long.as_bytes()).await;
+    assert!(body.contains("-32601"), "a large request of another client: {body}");
+    drop(sockets);
+
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let start = head(server.address, "content-length: 5242880");
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let body = vec![b' '; 5 * 1024 * 1024 - 1024];
+        streams.push(tokio::spawn(async move {
+            drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(&body)).await);
+            stream
+        }));
+    }
+    let streams = futures::future::join_all(streams).await;
+    for _ in 0..5 {
+        honest_client_is_served(&server).await;
+        memory.check(&server, "unfinished bodies");
+    }
+    let (_, body) = server.post(long.as_bytes()).await;
+    assert!(body.contains("-32601"), "a large request of another client: {body}");
+    drop(streams);
 }
