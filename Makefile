@@ -59,6 +59,7 @@ lint: setup $(DENY) ## Formatting, clippy, docs, bans, licences, sources
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	$(DENY) --offline --log-level error check bans licenses sources
+	cargo fetch --quiet --locked --manifest-path fuzz/Cargo.toml
 	$(DENY) --offline --log-level error --manifest-path fuzz/Cargo.toml --config deny.toml check bans licenses sources
 
 $(DENY):
