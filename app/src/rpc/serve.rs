@@ -154,7 +154,7 @@ impl Door {
             service,
             load: Arc::clone(&metered),
             room: Arc::clone(&shared),
-            call_time: limits.call_time,
+            limits,
         };
         let gate = GateLayer { limits, room: Arc::clone(&room), load: Arc::clone(&load) };
         let service = Server::builder()

@@ -204,13 +204,6 @@ pub(super) struct Call {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-impl Call {
-    /// Its connection.
-    pub(super) fn load(&self) -> &Load {
-        &self.load
-    }
-}
-
 impl Drop for Call {
     fn drop(&mut self) {
         self.load.calls.fetch_sub(1, Ordering::Relaxed);

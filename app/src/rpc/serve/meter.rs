@@ -1,23 +1,23 @@
 //! Between the transport and the methods: counts what a connection has under way, and gives the
 //! transport's own errors geth's codes and words.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use jsonrpsee::{
-    MethodResponse,
-    core::middleware::{Batch, Notification, RpcServiceT},
+    BatchResponseBuilder, MethodResponse,
+    core::middleware::{Batch, BatchEntry, Notification, RpcServiceT},
     types::{
         ErrorObject, Id, Request,
         error::{METHOD_NOT_FOUND_CODE, OVERSIZED_RESPONSE_CODE},
     },
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     load::{Call, Load},
-    room::Room,
+    room::{Room, Turn},
 };
-use crate::rpc::{RpcError, workers::Weight};
+use crate::rpc::{Limits, RpcError, workers::Weight};
 
 /// jsonrpsee's code of a batch whose answers are too large together.
 const OVERSIZED_BATCH_CODE: i32 = -32011;
@@ -35,48 +35,57 @@ pub(super) struct Meter<S> {
     pub(super) load: Arc<Load>,
     /// That of all connections.
     pub(super) room: Arc<Room>,
-    /// Longest time that a call may take.
-    pub(super) call_time: Duration,
+    pub(super) limits: Limits,
 }
 
-impl<S> RpcServiceT for Meter<S>
-where
+/// The methods as jsonrpsee serves them.
+pub(super) trait Service:
+    RpcServiceT<
+        MethodResponse = MethodResponse,
+        BatchResponse = MethodResponse,
+        NotificationResponse = MethodResponse,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Service for S where
     S: RpcServiceT<
             MethodResponse = MethodResponse,
             BatchResponse = MethodResponse,
             NotificationResponse = MethodResponse,
-        >,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
 {
+}
+
+impl<S: Service> RpcServiceT for Meter<S> {
     type MethodResponse = MethodResponse;
     type NotificationResponse = MethodResponse;
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let call = self.begin(request.params.as_ref().map_or(0, |params| params.get().len()));
-        let (id, method) = (request.id.clone(), request.method.to_string());
-        let unsupported = method.ends_with("subscribe") && !self.load.is_websocket();
-        let answer = self.service.call(request);
+        let (meter, id) = (self.clone(), request.id.clone());
+        let call = self.load.begin(request.params.as_ref().map_or(0, |params| params.get().len()));
         async move {
-            if unsupported {
-                return failure(id, NO_NOTIFICATIONS, "notifications not supported".to_owned());
-            }
-            let weight = Weight::of(&method);
-            call.run(weight, id.clone(), async { in_geths_words(answer.await, id, &method) }).await
+            let turn = match Weight::of(&request.method) {
+                Weight::Light => Ok(None),
+                Weight::Heavy => meter.room.turn(&meter.load).await.map(Some),
+            };
+            meter.run(call, id, turn, meter.answer(request)).await
         }
     }
 
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         // As if it were large: what a batch has around its calls is not known here.
-        let (call, time) = (self.begin(usize::MAX), self.call_time * BATCH_CALLS);
-        let answer = self.service.batch(batch);
+        let (meter, call) = (self.clone(), self.load.begin(usize::MAX));
         async move {
-            let in_time = async {
-                match timeout(time, answer).await {
-                    Ok(answer) => in_geths_words(answer, Id::Null, ""),
-                    Err(_) => refusal(Id::Null, RpcError::Overdue),
-                }
-            };
-            call.run(Weight::Heavy, Id::Null, in_time).await
+            let turn = meter.room.turn_of_batch(&meter.load).await.map(Some);
+            meter.run(call, Id::Null, turn, meter.answers(batch)).await
         }
     }
 
@@ -88,49 +97,65 @@ where
     }
 }
 
-impl<S> Meter<S> {
-    /// A call of so many bytes begins.
-    fn begin(&self, bytes: usize) -> Metered {
-        Metered { call: self.load.begin(bytes), room: Arc::clone(&self.room) }
-    }
-}
-
-/// A call or a batch under way.
-struct Metered {
-    call: Call,
-    room: Arc<Room>,
-}
-
-impl Metered {
-    /// The answer, made when there is a turn for it, and handed on when there is room.
+impl<S: Service> Meter<S> {
+    /// What a call answers that has a turn, or needs none, once there is room for it.
     async fn run(
-        self,
-        weight: Weight,
+        &self,
+        _call: Call,
         id: Id<'_>,
+        turn: Result<Option<Turn>, RpcError>,
         answer: impl Future<Output = MethodResponse>,
     ) -> MethodResponse {
-        let admitted = self.admitted(weight, answer).await;
-        admitted.unwrap_or_else(|refused| {
-            let answer = refusal(id, refused);
-            self.call.load().answered(answer.as_json().get().len(), None);
-            answer
-        })
+        let admitted = async {
+            let (turn, answer) = (turn?, answer.await);
+            let room = self.room.answer(answer.as_json().get().len(), turn).await?;
+            Ok((answer, room))
+        };
+        let (answer, room) = admitted.await.unwrap_or_else(|why| (refusal(id, why), None));
+        self.load.answered(answer.as_json().get().len(), room);
+        answer
     }
 
-    async fn admitted(
-        &self,
-        weight: Weight,
-        answer: impl Future<Output = MethodResponse>,
-    ) -> Result<MethodResponse, RpcError> {
-        let load = self.call.load();
-        let turn = match weight {
-            Weight::Light => None,
-            Weight::Heavy => Some(self.room.turn(load).await?),
-        };
-        let answer = answer.await;
-        let bytes = answer.as_json().get().len();
-        load.answered(bytes, self.room.answer(bytes, turn).await?);
-        Ok(answer)
+    async fn answer(&self, request: Request<'_>) -> MethodResponse {
+        let (id, method) = (request.id.clone(), request.method.to_string());
+        if method.ends_with("subscribe") && !self.load.is_websocket() {
+            return failure(id, NO_NOTIFICATIONS, "notifications not supported".to_owned());
+        }
+        in_geths_words(self.service.call(request).await, id, &method)
+    }
+
+    /// The answers to the calls of a batch, one after the other. Calls that are left when its time
+    /// is over are answered so.
+    async fn answers(&self, batch: Batch<'_>) -> MethodResponse {
+        let until = Instant::now() + self.limits.call_time * BATCH_CALLS;
+        let mut answers = BatchResponseBuilder::new_with_limit(self.limits.response_bytes as usize);
+        let mut has_notification = false;
+        for entry in batch {
+            let answer = match entry {
+                Ok(BatchEntry::Call(request)) => {
+                    let id = request.id.clone();
+                    let answer = timeout_at(until, self.answer(request)).await;
+                    answer.unwrap_or_else(|_| refusal(id, RpcError::Overdue))
+                }
+                Ok(BatchEntry::Notification(notification)) => {
+                    self.service.notification(notification).await;
+                    has_notification = true;
+                    continue;
+                }
+                Err(error) => {
+                    let (error, id) = error.into_parts();
+                    MethodResponse::error(id, error)
+                }
+            };
+            if let Err(too_large) = answers.append(answer) {
+                return in_geths_words(too_large, Id::Null, "");
+            }
+        }
+        if answers.is_empty() && has_notification {
+            MethodResponse::notification()
+        } else {
+            MethodResponse::from_batch(answers.finish())
+        }
     }
 }
 

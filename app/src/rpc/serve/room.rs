@@ -38,13 +38,19 @@ pub(super) struct Room {
     answers: Arc<Semaphore>,
     /// Answers that are made, or wait for room: one more than are computed at once.
     turns: Arc<Semaphore>,
+    /// Of those, the ones for batches: single calls have one that no batch keeps.
+    batches: Arc<Semaphore>,
     connections: Mutex<Vec<Weak<Load>>>,
     /// How long a call waits for its turn, and its answer for room.
     patience: Duration,
 }
 
 /// The right to make an answer that may be large, and to wait for its room.
-pub(super) type Turn = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub(super) struct Turn {
+    _turn: OwnedSemaphorePermit,
+    _batch: Option<OwnedSemaphorePermit>,
+}
 
 impl Room {
     pub(super) fn new(limits: &Limits) -> Self {
@@ -55,6 +61,7 @@ impl Room {
             large_requests: semaphore(LARGE_REQUESTS_KIB),
             answers: semaphore(ANSWERS_KIB),
             turns: semaphore(limits.heavy_calls.saturating_add(1)),
+            batches: semaphore(limits.heavy_calls),
             connections: Mutex::default(),
             patience: limits.call_time,
         }
@@ -88,9 +95,17 @@ impl Room {
     pub(super) async fn turn(&self, load: &Load) -> Result<Turn, RpcError> {
         let turn = async {
             load.has_taken().await;
-            Arc::clone(&self.turns).acquire_owned().await.ok()
+            let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+            Some(Turn { _turn: turn, _batch: None })
         };
         timeout(self.patience, turn).await.ok().flatten().ok_or(RpcError::Overdue)
+    }
+
+    /// Waits for the turn of a batch on this connection.
+    pub(super) async fn turn_of_batch(&self, load: &Load) -> Result<Turn, RpcError> {
+        let batch = timeout(self.patience, Arc::clone(&self.batches).acquire_owned()).await;
+        let batch = batch.map_err(|_| RpcError::Overdue)?.ok();
+        Ok(Turn { _batch: batch, ..self.turn(load).await? })
     }
 
     /// Room for an answer that is made; `None` for a small one, which needs none. What waits for
@@ -104,8 +119,11 @@ impl Room {
         if let Ok(room) = Arc::clone(&self.answers).try_acquire_many_owned(kib) {
             return Ok(Some(room));
         }
-        let turn = turn.or_else(|| Arc::clone(&self.turns).try_acquire_owned().ok());
-        let Some(_turn) = turn else {
+        let another = || {
+            let turn = Arc::clone(&self.turns).try_acquire_owned().ok()?;
+            Some(Turn { _turn: turn, _batch: None })
+        };
+        let Some(_turn) = turn.or_else(another) else {
             return Err(RpcError::limit("too many answers wait for their clients; ask again"));
         };
         let room = timeout(self.patience, self.wait(&self.answers, kib, Load::taken_by));

@@ -24,6 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A dev node that seals when a transaction arrives.
 async fn node(dir: &std::path::Path, genesis: &Genesis) -> NodeHandle {
+    node_with(dir, genesis, |_| {}).await
+}
+
+async fn node_with(
+    dir: &std::path::Path,
+    genesis: &Genesis,
+    change: impl FnOnce(&mut NodeConfig),
+) -> NodeHandle {
     let home = Home::new(dir);
     std::fs::create_dir_all(home.genesis().parent().unwrap()).unwrap();
     std::fs::write(home.genesis(), genesis.to_json()).unwrap();
@@ -31,6 +39,7 @@ async fn node(dir: &std::path::Path, genesis: &Genesis) -> NodeHandle {
     config.rpc.listen = "127.0.0.1:0".parse().unwrap();
     config.health.listen = "127.0.0.1:0".parse().unwrap();
     config.dev.seal_on_arrival = true;
+    change(&mut config);
     Node::start(home, config, CancellationToken::new()).await.unwrap()
 }
 
@@ -172,6 +181,41 @@ async fn requests_have_bounds_and_browsers_may_ask() {
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(answer["error"]["code"], -32700);
     assert!(announce(address, 6 * 1024 * 1024).await.starts_with("HTTP/1.1 413"));
+    node.shutdown();
+    node.wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_of_a_batch_are_answered_as_by_themselves_and_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let quick = |config: &mut NodeConfig| config.rpc.call_timeout_ms = 50;
+    let node = node_with(dir.path(), &ethereum_genesis(ETHER), quick).await;
+    let address = node.rpc_addr();
+    let chain = request("eth_chainId", &json!([]));
+    let to = "0x00000000000000000000000000000000000000cc";
+    // JUMPDEST PUSH0 JUMP.
+    let code = json!([{ "to": to }, "latest", { to: { "code": "0x5b5f56" } }]);
+    let mut calls = vec![
+        chain.clone(),
+        request("eth_none", &json!([])),
+        request("eth_subscribe", &json!(["newHeads"])),
+        json!({ "jsonrpc": "2.0", "method": "eth_chainId" }),
+        json!(7),
+    ];
+    calls.extend(vec![request("eth_call", &code); 50]);
+    calls.push(chain);
+    let (_, body) = post(address, &json!(calls).to_string()).await;
+    let answers: Vec<Value> = serde_json::from_str(&body).unwrap();
+    assert_eq!(answers.len(), calls.len() - 1, "a notification has no answer");
+    assert!(answers[0]["result"].is_string());
+    let unknown = "the method eth_none does not exist/is not available";
+    assert_eq!(answers[1]["error"], json!({ "code": -32601, "message": unknown }));
+    let no_notifications = json!({ "code": -32001, "message": "notifications not supported" });
+    assert_eq!(answers[2]["error"], no_notifications);
+    assert_eq!(answers[3]["error"]["code"], -32600);
+    let overdue = json!({ "code": -32002, "message": "request timed out" });
+    assert_eq!(answers.last().unwrap()["error"], overdue, "its turn did not come");
+    assert_eq!(answers.last().unwrap()["id"], 1);
     node.shutdown();
     node.wait().await.unwrap();
 }
