@@ -1,6 +1,9 @@
 //! What watches an execution, and the limits that it keeps.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use alloy_primitives::{Address, Log, U256};
 use revm::{
@@ -11,7 +14,7 @@ use revm::{
     inspector::JournalExt,
     interpreter::{
         CallInputs, CallOutcome, CreateInputs, CreateOutcome, Interpreter,
-        interpreter_types::{Jumps as _, LoopControl as _, MemoryTr as _},
+        interpreter_types::{InputsTr as _, Jumps as _, LoopControl as _, MemoryTr as _},
     },
 };
 
@@ -67,14 +70,16 @@ pub(super) struct Watched<'a, I> {
     /// What is kept of steps, if they are kept.
     kept: Option<Kept>,
     steps: u64,
-    storage_steps: u64,
+    /// The slots of each contract that its steps named.
+    slots: BTreeMap<Address, BTreeSet<U256>>,
     bytes: u64,
     stopped: Option<Stopped>,
 }
 
 impl<'a, I> Watched<'a, I> {
     pub(super) const fn new(inner: I, limits: Limits<'a>, kept: Option<Kept>) -> Self {
-        Self { inner, limits, kept, steps: 0, storage_steps: 0, bytes: 0, stopped: None }
+        let slots = BTreeMap::new();
+        Self { inner, limits, kept, steps: 0, slots, bytes: 0, stopped: None }
     }
 
     /// Why it was stopped, if it was.
@@ -91,6 +96,13 @@ impl<'a, I> Watched<'a, I> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.limits.answer_bytes {
             self.stopped = Some(Stopped::Size);
+        }
+    }
+
+    /// What keeps steps shows no logs.
+    fn count_log(&mut self, log: &Log) {
+        if self.kept.is_none() {
+            self.add(CALL_BYTES.saturating_add(2 * log.data.data.len() as u64));
         }
     }
 
@@ -111,10 +123,14 @@ impl<'a, I> Watched<'a, I> {
             bytes = bytes.saturating_add(2 * interpreter.return_data.buffer_len());
         }
         let code = interpreter.bytecode.opcode();
-        if kept.storage && matches!(code, opcode::SLOAD | opcode::SSTORE) {
+        if kept.storage
+            && matches!(code, opcode::SLOAD | opcode::SSTORE)
+            && let Ok(slot) = interpreter.stack.peek(0)
+        {
             // Each shows all slots of its contract so far.
-            self.storage_steps = self.storage_steps.saturating_add(1);
-            bytes = bytes.saturating_add(self.storage_steps.saturating_mul(2 * WORD_BYTES));
+            let slots = self.slots.entry(interpreter.input.target_address()).or_default();
+            slots.insert(slot);
+            bytes = bytes.saturating_add(words(slots.len().saturating_mul(2)));
         }
         self.add(bytes);
     }
@@ -163,12 +179,12 @@ where
     }
 
     fn log_full(&mut self, interpreter: &mut Interpreter, context: &mut C, log: Log) {
-        self.add(CALL_BYTES.saturating_add(2 * log.data.data.len() as u64));
+        self.count_log(&log);
         self.inner.log_full(interpreter, context, log);
     }
 
     fn log(&mut self, context: &mut C, log: Log) {
-        self.add(CALL_BYTES.saturating_add(2 * log.data.data.len() as u64));
+        self.count_log(&log);
         self.inner.log(context, log);
     }
 

@@ -145,6 +145,20 @@ fn an_endless_call_is_stopped_when_the_time_is_up() {
 }
 
 #[test]
+fn slots_that_are_written_again_count_once() {
+    // PUSH2 400, then so often: JUMPDEST, DUP1, PUSH0, SSTORE, PUSH1 1, SWAP1, SUB, DUP1,
+    // PUSH1 3, JUMPI.
+    let code_bytes =
+        [0x61, 0x01, 0x90, 0x5b, 0x80, 0x5f, 0x55, 0x60, 1, 0x90, 0x03, 0x80, 0x60, 3, 0x57, 0x00];
+    let overrides = code(&[(CALLER, &code_bytes)]);
+    let input = CallInput { gas: Some(5_000_000), ..input(CALLER) };
+    let trace = traced(&overrides, &input, json!({ "disableStack": true }), FREE).unwrap();
+    assert_eq!(trace["failed"], false);
+    let bytes = serde_json::to_vec(&trace).unwrap().len();
+    assert!((300_000..1 << 20).contains(&bytes), "{bytes}");
+}
+
+#[test]
 fn a_trace_larger_than_an_answer_is_not_kept() {
     let overrides = code(&[(CALLER, &[0x5b, 0x5f, 0x56])]);
     let call = CallInput { gas: None, ..input(CALLER) };
