@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, UPGRADE},
 };
 use http_body_util::{BodyExt as _, Full};
 use jsonrpsee::{
@@ -21,7 +21,7 @@ use jsonrpsee::{
 use serde_json::{Value, json};
 use tower::{Layer, Service};
 
-use super::{load::Load, room::Room, scan};
+use super::{load::Load, meter::Nothing, room::Room, scan};
 use crate::rpc::Limits;
 
 /// Puts a [`Gate`] before the JSON-RPC service of one connection.
@@ -83,7 +83,7 @@ where
                 Err(refused) => Ok(refused),
             };
             layer.load.none_arrive();
-            answer
+            answer.map(emptied_if_nothing)
         })
     }
 }
@@ -124,6 +124,15 @@ impl GateLayer {
 fn is_websocket<B>(request: &HttpRequest<B>) -> bool {
     let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+/// jsonrpsee answers `null` where JSON-RPC has no answer.
+fn emptied_if_nothing(mut answer: HttpResponse) -> HttpResponse {
+    if answer.extensions().get::<Nothing>().is_some() {
+        answer.headers_mut().remove(CONTENT_LENGTH);
+        *answer.body_mut() = HttpBody::empty();
+    }
+    answer
 }
 
 /// What comes next on the connection is taken for WebSocket, so that it ends where it is not.

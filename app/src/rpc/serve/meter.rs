@@ -28,6 +28,16 @@ const NO_NOTIFICATIONS: i32 = -32001;
 /// How often longer a batch may take than a call.
 const BATCH_CALLS: u32 = 3;
 
+/// In an HTTP response: notifications have no answer, so that its body is to be empty.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nothing;
+
+fn nothing() -> MethodResponse {
+    let mut answer = MethodResponse::notification();
+    answer.extensions_mut().insert(Nothing);
+    answer
+}
+
 /// The methods of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Meter<S> {
@@ -93,7 +103,11 @@ impl<S: Service> RpcServiceT for Meter<S> {
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        self.service.notification(notification)
+        let served = self.service.notification(notification);
+        async move {
+            served.await;
+            nothing()
+        }
     }
 }
 
@@ -152,7 +166,7 @@ impl<S: Service> Meter<S> {
             }
         }
         if answers.is_empty() && has_notification {
-            MethodResponse::notification()
+            nothing()
         } else {
             MethodResponse::from_batch(answers.finish())
         }

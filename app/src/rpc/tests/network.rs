@@ -216,6 +216,11 @@ async fn calls_of_a_batch_are_answered_as_by_themselves_and_in_time() {
     let overdue = json!({ "code": -32002, "message": "request timed out" });
     assert_eq!(answers.last().unwrap()["error"], overdue, "its turn did not come");
     assert_eq!(answers.last().unwrap()["id"], 1);
+    let notification = json!({ "jsonrpc": "2.0", "method": "eth_chainId" });
+    for silent in [json!([notification]), notification] {
+        let (head, body) = post(address, &silent.to_string()).await;
+        assert!(head.starts_with("http/1.1 200") && body.is_empty(), "{head} {body}");
+    }
     node.shutdown();
     node.wait().await.unwrap();
 }
