@@ -52,9 +52,10 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// The message that is arriving has room for so many bytes.
-    pub(super) const fn has_room(&mut self, bytes: usize) {
-        self.room = bytes;
+    /// The message that is arriving has room for so many bytes; before, it had room for so many
+    /// as are returned.
+    pub(super) const fn has_room(&mut self, bytes: usize) -> usize {
+        std::mem::replace(&mut self.room, bytes)
     }
 
     /// How many of `bytes` may pass, and the room that is needed for more. A message of more than
@@ -77,7 +78,9 @@ impl Frames {
                 if needed > SMALL_REQUEST.max(self.room) && needed <= most {
                     // The byte that ends the head waits, and is seen again.
                     self.head.pop();
-                    return Pass { bytes: passed, room: Some(needed) };
+                    // A message in many frames asks a few times, not for each of them.
+                    let room = needed.max(self.room.saturating_mul(2)).min(most);
+                    return Pass { bytes: passed, room: Some(room) };
                 }
                 self.begin(head, message);
             }
@@ -188,7 +191,23 @@ mod tests {
         assert_eq!(frames.pass(&next, MOST).room, Some(small + 10));
         frames.has_room(small + 10);
         assert_eq!(frames.pass(&next[next.len() - 11..], MOST).room, None);
-        assert_eq!(frames.pass(&frame(0x80, small), MOST).room, Some(2 * small + 10));
+        assert_eq!(frames.pass(&frame(0x80, small), MOST).room, Some(2 * small + 20));
+    }
+
+    #[test]
+    fn a_message_in_many_frames_asks_for_room_a_few_times() {
+        let (mut frames, mut asked) = (Frames::default(), Vec::new());
+        let bytes = frame(0x00, 1_000).repeat(1_000);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let pass = frames.pass(rest, MOST);
+            if let Some(room) = pass.room {
+                assert_eq!(frames.has_room(room), asked.last().copied().unwrap_or(0));
+                asked.push(room);
+            }
+            rest = &rest[pass.bytes..];
+        }
+        assert!(asked.len() <= 7 && asked.last() <= Some(&MOST), "{asked:?}");
     }
 
     proptest! {

@@ -134,6 +134,12 @@ impl Load {
         self.arriving().push_back(Arriving { room, due });
     }
 
+    /// The request that is arriving turned out longer and has other room from now on.
+    pub(super) fn arrives_longer(&self, bytes: usize, room: OwnedSemaphorePermit) {
+        self.arriving().pop_back();
+        self.arrives(bytes, room);
+    }
+
     /// When a request that has room should be here as a whole.
     pub(super) fn here_by(&self) -> Option<Instant> {
         self.arriving().front().map(|arriving| arriving.due)

@@ -74,9 +74,11 @@ impl<S> Paced<S> {
         let Some(claim) = &mut self.claim else { return Poll::Ready(()) };
         let (bytes, room) = ready!(claim.as_mut().poll(cx));
         self.claim = None;
-        self.frames.has_room(bytes);
-        if let Some(room) = room {
-            self.load.arrives(bytes, room);
+        let before = self.frames.has_room(bytes);
+        match room {
+            Some(room) if before == 0 => self.load.arrives(bytes, room),
+            Some(room) => self.load.arrives_longer(bytes, room),
+            None => {}
         }
         Poll::Ready(())
     }
