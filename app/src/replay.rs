@@ -11,12 +11,11 @@ use bytes::Bytes;
 use mooring_abci::proto::abci::RequestFinalizeBlock;
 use mooring_abci::{ConsensusApp as _, ConsensusStore as _, Fault};
 use mooring_genesis::Genesis;
-use mooring_stf::ChainParams;
+use mooring_stf::{ChainParams, tx::SignedTx};
 use prost::Message as _;
 use tendermint_proto::v0_38::types::Block;
 use tokio::sync::watch;
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::B256;
 
 use crate::application::{Application, Budget, Candidates, Chain, Touched, TxSource};
@@ -144,7 +143,7 @@ impl TxSource for NoPool {
         Candidates::default()
     }
 
-    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>> {
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<SignedTx>> {
         vec![None; hashes.len()]
     }
 

@@ -6,7 +6,6 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{B256, keccak256};
 use bytes::Bytes;
 use mooring_abci::ConsensusApp as _;
@@ -15,7 +14,7 @@ use mooring_abci::proto::abci::{
 };
 use mooring_app::application::{Application, Budget, Candidates, Chain, Touched, TxSource};
 use mooring_app::store::{StoreOptions, View};
-use mooring_stf::tx::{self, ConsensusTx};
+use mooring_stf::tx::{self, ConsensusTx, SignedTx};
 use mooring_stf::{BlockState as _, ChainParams};
 use rayon::prelude::*;
 use tendermint_proto::google::protobuf::Timestamp;
@@ -28,7 +27,7 @@ use crate::{Result, world};
 /// A pool that knows the senders of what it was shown.
 #[derive(Debug)]
 struct Senders {
-    known: Mutex<HashMap<B256, Recovered<TxEnvelope>>>,
+    known: Mutex<HashMap<B256, SignedTx>>,
     arrivals: watch::Sender<u64>,
 }
 
@@ -49,7 +48,7 @@ impl TxSource for Senders {
         Candidates::default()
     }
 
-    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>> {
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<SignedTx>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         hashes.iter().map(|hash| known.get(hash).cloned()).collect()
     }

@@ -1,9 +1,8 @@
 //! Where the application gets the transactions of a proposal: the mempool, seen from consensus.
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
-use mooring_stf::AccountRecord;
+use mooring_stf::{AccountRecord, tx::SignedTx};
 use tokio::sync::watch;
 
 use crate::store::View;
@@ -39,7 +38,7 @@ pub trait TxSource: Send + Sync + 'static {
 
     /// For each hash (keccak256 of the bytes) the Ethereum transaction with its sender, where the
     /// pool has it: recovering a sender is most of a transaction's cost, and is done once.
-    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>>;
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<SignedTx>>;
 
     /// A block became the tip. `view` is the state after it, `included` the consensus transactions
     /// that it carried, `touched` all accounts that it changed. The pool drops what was mined and

@@ -25,7 +25,6 @@ pub(super) struct Incoming {
 
 /// What passed, ready for the pool.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub(super) enum Admissible {
     /// A transaction and its sender's account.
     Ethereum(PooledTx, Account),

@@ -1,11 +1,10 @@
 //! What consensus and gossip take from the pool and give it.
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use mooring_bridge::{addresses::PEG, federation::FEDERATION_TX_TYPE};
-use mooring_stf::Fault;
+use mooring_stf::{Fault, tx::SignedTx};
 use tokio::sync::{broadcast, watch};
 use tracing::{debug, error};
 
@@ -31,7 +30,7 @@ impl TxSource for Mempool {
         Candidates { federation, ethereum }
     }
 
-    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>> {
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<SignedTx>> {
         let state = self.lock();
         let known = |hash| state.pool.get(hash).map(|tx| tx.recovered.clone());
         hashes.iter().map(known).collect()

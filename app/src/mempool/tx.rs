@@ -1,8 +1,7 @@
 //! A transaction as the pool holds it: decoded and recovered once.
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use mooring_stf::AccountRecord;
+use mooring_stf::{AccountRecord, tx::SignedTx};
 
 /// One valid Ethereum transaction with its recovered sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +21,7 @@ pub struct PooledTx {
     /// The most it can cost the sender: gas limit times fee cap, plus value, in wei.
     pub cost: U256,
     /// The decoded form with its sender, as block execution takes it.
-    pub recovered: Recovered<TxEnvelope>,
+    pub recovered: SignedTx,
     /// The EIP-2718 bytes.
     pub raw: Bytes,
 }

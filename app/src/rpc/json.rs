@@ -86,7 +86,7 @@ pub(super) fn transaction(tx: &EthTx, place: Option<Place>) -> Result<Value, Rpc
     match tx {
         EthTx::System(tx) => Ok(system_transaction(tx, place)),
         EthTx::Signed(signed) => to_value(alloy_rpc_types_eth::Transaction {
-            inner: signed.clone(),
+            inner: signed.as_ref().clone(),
             block_hash: place.map(|place| place.block_hash),
             block_number: place.map(|place| place.number),
             transaction_index: place.map(|place| place.index as u64),

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
-use alloy_eips::{BlockId, eip2718::Decodable2718};
+use alloy_eips::BlockId;
 use alloy_primitives::B256;
 use mooring_stf::tx::EthTx;
 use serde_json::Value;
@@ -108,7 +107,5 @@ pub(super) fn raw_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<V
 
 /// A transaction of the pool, without a place.
 pub(super) fn pooled_json(tx: &PooledTx) -> Result<Value, RpcError> {
-    let envelope = TxEnvelope::decode_2718_exact(&tx.raw)
-        .map_err(|error| RpcError::internal("read a pooled transaction", error))?;
-    json::transaction(&EthTx::Signed(Recovered::new_unchecked(envelope, tx.sender)), None)
+    json::transaction(&EthTx::Signed(tx.recovered.clone()), None)
 }

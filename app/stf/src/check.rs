@@ -20,7 +20,7 @@ use crate::{
     invalid::Refusal,
     overlay::Account,
     peg::{self, PegError},
-    tx::{self, ConsensusTx},
+    tx::{self, ConsensusTx, SignedTx},
 };
 
 /// The longest Ethereum transaction that the mempool takes, in bytes (geth's limit).
@@ -28,7 +28,6 @@ pub const MAX_TX_BYTES: usize = 128 * 1024;
 
 /// What the mempool may keep.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum Checked {
     /// A federation message that would be applied now.
     Federation(CheckedMessage),
@@ -51,7 +50,7 @@ pub struct CheckedMessage {
 #[derive(Clone, Debug)]
 pub struct CheckedTx {
     /// The transaction with its sender.
-    pub tx: Recovered<TxEnvelope>,
+    pub tx: SignedTx,
     /// keccak256 of its bytes.
     pub hash: B256,
     /// Bytes of its encoding.
@@ -64,7 +63,7 @@ pub struct CheckedTx {
 
 impl CheckedTx {
     /// Who signed it.
-    pub const fn sender(&self) -> Address {
+    pub fn sender(&self) -> Address {
         self.tx.signer()
     }
 
@@ -148,7 +147,7 @@ pub fn ethereum(
     params: &ChainParams,
     rules: &Rules,
     state: &dyn StateReader,
-    tx: Recovered<TxEnvelope>,
+    tx: SignedTx,
     size: usize,
 ) -> Result<CheckedTx, ExecError> {
     stateless(params, rules, &tx)?;

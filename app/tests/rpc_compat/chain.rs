@@ -83,7 +83,7 @@ fn commit(
     let (number, hash) = (header.number, header.hash_slow());
     let recovered = |tx: TxEnvelope| {
         let sender = tx.recover_signer().unwrap_or_else(|e| panic!("block {number}: {e}"));
-        Recovered::new_unchecked(tx, sender)
+        Arc::new(Recovered::new_unchecked(tx, sender))
     };
     let withdrawals = body.withdrawals.map(|list| list.into_inner());
     let foreign = ForeignBlock {

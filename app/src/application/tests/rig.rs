@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use mooring_abci::proto::abci::{
@@ -12,8 +11,8 @@ use mooring_abci::proto::abci::{
 };
 use mooring_abci::{ConsensusApp as _, Fault};
 use mooring_genesis::Genesis;
-use mooring_stf::ChainParams;
 use mooring_stf::testing::wallet;
+use mooring_stf::{ChainParams, tx::SignedTx};
 use tendermint_proto::google::protobuf::Timestamp;
 use tendermint_proto::v0_38::crypto::{PublicKey, public_key::Sum};
 use tokio::sync::watch;
@@ -55,7 +54,7 @@ impl TxSource for PoolDouble {
         self.left()
     }
 
-    fn recovered(&self, hashes: &[B256]) -> Vec<Option<Recovered<TxEnvelope>>> {
+    fn recovered(&self, hashes: &[B256]) -> Vec<Option<SignedTx>> {
         vec![None; hashes.len()]
     }
 

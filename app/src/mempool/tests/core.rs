@@ -25,7 +25,7 @@ pub(super) fn tx(from: u8, nonce: u64, max_fee: u128, size: usize) -> PooledTx {
         max_tip: max_fee.saturating_sub(10),
         gas_limit: 21_000,
         cost: U256::from(max_fee),
-        recovered: unsigned(from, nonce),
+        recovered: unsigned(from, nonce).into(),
         raw: Bytes::from(raw),
     }
 }

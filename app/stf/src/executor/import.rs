@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 
 use alloy_consensus::{
-    Header, TxEnvelope,
+    Header,
     constants::ETH_TO_WEI,
     proofs::{calculate_ommers_root, calculate_withdrawals_root},
-    transaction::Recovered,
 };
 use alloy_eips::{
     eip1559::{BaseFeeParams, INITIAL_BASE_FEE},
@@ -29,7 +28,7 @@ use crate::{
     genesis::Void,
     overlay::{Account, Overlay},
     state::BlockState,
-    tx::ConsensusTx,
+    tx::{ConsensusTx, SignedTx},
 };
 
 /// A block as another chain sealed it.
@@ -38,7 +37,7 @@ pub struct ForeignBlock {
     /// The header, which every computed field is held against.
     pub header: Header,
     /// The transactions.
-    pub transactions: Vec<Recovered<TxEnvelope>>,
+    pub transactions: Vec<SignedTx>,
     /// Uncles; none since the Merge.
     pub ommers: Vec<Header>,
     /// EIP-4895; `None` before Shanghai.

@@ -16,12 +16,12 @@ use crate::{
     fees,
     invalid::Refusal,
     overlay::Supply,
-    tx::{self, EthTx},
+    tx::{self, EthTx, SignedTx},
 };
 
 impl BlockExecutor<'_> {
     /// Executes one signed transaction and commits it to the overlay.
-    pub(super) fn execute(&mut self, tx: Recovered<TxEnvelope>) -> Result<TxOutcome, ExecError> {
+    pub(super) fn execute(&mut self, tx: SignedTx) -> Result<TxOutcome, ExecError> {
         tx::takes(self.params, &tx)?;
         self.check_gas_left(tx.gas_limit())?;
         let env = TxEnv::from_recovered_tx(tx.inner(), tx.signer());

@@ -4,6 +4,8 @@ mod receipt;
 mod root;
 pub mod stored;
 
+use std::sync::Arc;
+
 use alloy_consensus::{
     Transaction as _, TxEnvelope,
     transaction::{Recovered, SignerRecoverable},
@@ -29,14 +31,16 @@ const LAST_TX_TYPE: u8 = 4;
 /// First byte of any RLP list, and so of a legacy transaction.
 const FIRST_LIST_BYTE: u8 = 0xc0;
 
+/// A transaction with its sender, which pool, block and store share.
+pub type SignedTx = Arc<Recovered<TxEnvelope>>;
+
 /// One transaction of a consensus block, decoded; an Ethereum one with its sender recovered.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum ConsensusTx {
     /// A federation message; never in the Ethereum list.
     Federation(FederationMessage),
     /// An Ethereum transaction of type 0 to 4; most chains refuse type 3 ([`crate::BlobRule`]).
-    Ethereum(Recovered<TxEnvelope>),
+    Ethereum(SignedTx),
 }
 
 /// Decodes one transaction of a consensus block and recovers its sender: everything that can be
@@ -58,11 +62,11 @@ pub fn decode(bytes: &[u8]) -> Result<ConsensusTx, InvalidTx> {
 ///
 /// # Errors
 /// Why the bytes are no Ethereum transaction that this chain takes.
-pub fn decode_ethereum(bytes: &[u8]) -> Result<Recovered<TxEnvelope>, InvalidTx> {
+pub fn decode_ethereum(bytes: &[u8]) -> Result<SignedTx, InvalidTx> {
     let tx = decode_envelope(bytes)?;
     // EIP-2: `recover_signer` refuses an s in the upper half.
     let sender = tx.recover_signer().map_err(|_| InvalidTx::BadSignature)?;
-    Ok(Recovered::new_unchecked(tx, sender))
+    Ok(Arc::new(Recovered::new_unchecked(tx, sender)))
 }
 
 fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, InvalidTx> {
@@ -113,12 +117,11 @@ pub(crate) fn takes(params: &ChainParams, tx: &Recovered<TxEnvelope>) -> Result<
 
 /// One transaction of the Ethereum list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum EthTx {
     /// A credit or bounce that the state transition derived (type 0x7e).
     System(SystemTx),
     /// A transaction that someone signed.
-    Signed(Recovered<TxEnvelope>),
+    Signed(SignedTx),
 }
 
 impl EthTx {
@@ -139,7 +142,7 @@ impl EthTx {
     }
 
     /// Who sent it: the system caller, or the signer.
-    pub const fn sender(&self) -> Address {
+    pub fn sender(&self) -> Address {
         match self {
             Self::System(tx) => tx.from,
             Self::Signed(tx) => tx.signer(),

@@ -3,6 +3,8 @@
 //! The sender is kept beside a transaction so that reading a block recovers no signature; blooms
 //! are left out and computed again.
 
+use std::sync::Arc;
+
 use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -121,7 +123,7 @@ impl StoredTx {
         if !rest.is_empty() || tx.encoded_2718() != self.encoded {
             return Err(StoredError::Transaction("not the canonical encoding".into()));
         }
-        Ok(EthTx::Signed(Recovered::new_unchecked(tx, self.sender)))
+        Ok(EthTx::Signed(Arc::new(Recovered::new_unchecked(tx, self.sender))))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Calls as transactions that nobody signed.
 
+use std::sync::Arc;
+
 use alloy_consensus::{
     TxEip1559, TxEip4844, TxEip7702, TxEnvelope, TxLegacy, TypedTransaction, transaction::Recovered,
 };
@@ -63,5 +65,5 @@ pub(super) fn of(call: &CallInput, chain_id: u64, nonce: u64, gas_limit: u64) ->
     };
     let unsigned = Signature::new(U256::ZERO, U256::ZERO, false);
     let tx = TxEnvelope::new_unhashed(tx, unsigned);
-    EthTx::Signed(Recovered::new_unchecked(tx, call.sender()))
+    EthTx::Signed(Arc::new(Recovered::new_unchecked(tx, call.sender())))
 }
