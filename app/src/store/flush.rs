@@ -10,16 +10,15 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, U256};
 use mooring_rocks::{Batch, Db, Direction, Error as RocksError, Keys, Sync, TableFile};
 use mooring_stf::{AccountChange, ChangeSet, Fault, SlotChange};
+use mooring_trie::NodeAt;
 
 use super::block::Layer;
+use super::entries::Entries;
 use super::view::Base;
 use super::{changes, keys, record};
 
 /// At most so many blocks of history are pruned in one go.
 const MAX_PRUNED: u64 = 4096;
-
-/// One table's entries: the value of a key, `None` where it goes.
-type Entries = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// The blocks that the tables are to take in.
 #[derive(Debug)]
@@ -71,28 +70,30 @@ impl Job {
 
     /// All tables, in the order of their keys, one in memory at a time.
     fn fill(&self, file: &mut TableFile<'_>) -> Result<(), Failure> {
-        let height = |height: u64| Some(record::seal(&height.to_be_bytes()));
-        let meta = [
-            (keys::FLUSHED.to_vec(), height(self.height())),
-            (keys::FLOOR.to_vec(), height(self.new_floor())),
-        ];
-        write(file, meta.into())?;
+        self.heights().write(file)?;
         let changes = self.changes();
-        write(file, accounts(&changes))?;
+        accounts(&changes).write(file)?;
         let wipes = self.wipes(&changes)?;
-        write(file, words(&changes, &wipes))?;
-        write(file, self.nodes()?)?;
+        words(&changes, &wipes).write(file)?;
+        self.nodes(file)?;
         // Below genesis is no height that could be asked about.
         if self.since.is_some() {
             let pruned = self.pruned()?;
-            write(file, account_history(&changes, pruned.accounts))?;
-            write(file, word_history(&changes, pruned.words, &wipes))?;
+            account_history(&changes, pruned.accounts).write(file)?;
+            word_history(&changes, pruned.words, &wipes).write(file)?;
         }
         drop(changes);
-        write(file, self.numbers())?;
-        write(file, self.transactions())?;
-        write(file, self.exits())?;
-        Ok(write(file, self.exit_nodes())?)
+        self.numbers().write(file)?;
+        self.transactions().write(file)?;
+        self.exits().write(file)?;
+        Ok(self.exit_nodes().write(file)?)
+    }
+
+    fn heights(&self) -> Entries {
+        let mut entries = Entries::default();
+        entries.put(keys::FLUSHED, &record::seal(&self.height().to_be_bytes()));
+        entries.put(keys::FLOOR, &record::seal(&self.new_floor().to_be_bytes()));
+        entries
     }
 
     fn changes(&self) -> Vec<Change<'_>> {
@@ -100,52 +101,61 @@ impl Job {
         all.collect()
     }
 
-    /// The nodes of both sorts of tries: their tables follow each other.
-    fn nodes(&self) -> Result<Entries, Fault> {
-        let mut entries = Entries::new();
+    /// The nodes of both sorts of tries: their tables follow each other, and the order of the
+    /// nodes is that of their keys. They are most of a job, and never in memory together.
+    fn nodes(&self, file: &mut TableFile<'_>) -> Result<(), Failure> {
+        let Some(last) = self.layers.last() else { return Ok(()) };
+        let mut gone = BTreeSet::<&NodeAt>::new();
         for layer in &self.layers {
-            let gone = &layer.trie.wait()?.gone;
-            entries.extend(gone.iter().map(|at| (keys::node(at), None)));
+            gone.extend(layer.trie.wait()?.gone.iter());
         }
-        if let Some(layer) = self.layers.last() {
-            layer.trie.wait()?.trie.changed_since(self.since, |at, rlp| {
-                entries.push((keys::node(&at), Some(record::seal(&rlp))));
-            });
-        }
-        Ok(entries)
+        let mut gone = gone.into_iter().peekable();
+        last.trie.wait()?.trie.changed_since(self.since, |at, rlp| {
+            while let Some(before) = gone.next_if(|next| **next < at) {
+                file.delete(&keys::node(before))?;
+            }
+            // What went and came again is there.
+            gone.next_if_eq(&&at);
+            file.put(&keys::node(&at), &record::seal(&rlp))
+        })?;
+        Ok(gone.try_for_each(|at| file.delete(&keys::node(at)))?)
     }
 
     fn numbers(&self) -> Entries {
-        let entry = |layer: &Arc<Layer>| {
+        let mut entries = Entries::default();
+        for layer in &self.layers {
             let number = record::seal(&layer.number().to_be_bytes());
-            (keys::number(layer.tip.hash), Some(number))
-        };
-        self.layers.iter().map(entry).collect()
+            entries.put(&keys::number(layer.tip.hash), &number);
+        }
+        entries
     }
 
     fn transactions(&self) -> Entries {
-        let mut entries = Entries::new();
+        let mut entries = Entries::default();
         for layer in &self.layers {
             for (index, tx) in layer.block.transactions.iter().enumerate() {
                 let position = record::seal_position(layer.number(), index);
-                entries.push((keys::tx(tx.hash()), Some(position)));
+                entries.put(&keys::tx(tx.hash()), &position);
             }
         }
         entries
     }
 
     fn exits(&self) -> Entries {
-        let exits = self.layers.iter().flat_map(|layer| &layer.exits);
-        exits.map(|exit| (keys::exit(exit.index.get()), Some(record::seal_exit(exit)))).collect()
+        let mut entries = Entries::default();
+        for exit in self.layers.iter().flat_map(|layer| &layer.exits) {
+            entries.put(&keys::exit(exit.index.get()), &record::seal_exit(exit));
+        }
+        entries
     }
 
     fn exit_nodes(&self) -> Entries {
-        let nodes = self.layers.iter().flat_map(|layer| &layer.exit_nodes);
-        let entry = |node: &mooring_bridge::exit::CompleteNode| {
+        let mut entries = Entries::default();
+        for node in self.layers.iter().flat_map(|layer| &layer.exit_nodes) {
             let key = keys::exit_node(node.level, node.index);
-            (key, Some(record::seal(node.hash.as_slice())))
-        };
-        nodes.map(entry).collect()
+            entries.put(&key, &record::seal(node.hash.as_slice()));
+        }
+        entries
     }
 }
 
@@ -181,22 +191,24 @@ fn hashed(height: u64, changes: &ChangeSet) -> impl Iterator<Item = Change<'_>> 
 }
 
 fn accounts(changes: &[Change<'_>]) -> Entries {
-    let entry = |Change { owner, change, .. }: &Change<'_>| {
-        (keys::account(*owner), change.account.as_ref().map(record::seal_account))
-    };
-    changes.iter().map(entry).collect()
+    let mut entries = Entries::default();
+    for Change { owner, change, .. } in changes {
+        let account = change.account.as_ref().map(record::seal_account);
+        entries.push(&keys::account(*owner), account.as_deref());
+    }
+    entries
 }
 
 fn words(changes: &[Change<'_>], wipes: &Wipes) -> Entries {
-    let mut entries = Entries::new();
+    let mut entries = Entries::default();
     for at @ Change { owner, change, .. } in changes {
         if let Some(words) = wipes.get(&(at.height, at.address)) {
-            entries.extend(words.keys().map(|slot| (keys::storage(*owner, *slot), None)));
+            words.keys().for_each(|slot| entries.remove(&keys::storage(*owner, *slot)));
         }
         // What is written to an account that ends the block deleted is lost with it.
         for (slot, word) in at.words().filter(|_| change.account.is_some()) {
             let value = (!word.after.is_zero()).then(|| record::seal_word(word.after));
-            entries.push((keys::storage(*owner, slot), value));
+            entries.push(&keys::storage(*owner, slot), value.as_deref());
         }
     }
     entries
@@ -206,7 +218,7 @@ fn account_history(changes: &[Change<'_>], pruned: Entries) -> Entries {
     let mut entries = pruned;
     for Change { height, owner, change, .. } in changes {
         let before = record::seal_past_account(change.before.as_ref());
-        entries.push((keys::account_history(*owner, *height), Some(before)));
+        entries.put(&keys::account_history(*owner, *height), &before);
     }
     entries
 }
@@ -216,11 +228,11 @@ fn word_history(changes: &[Change<'_>], pruned: Entries, wipes: &Wipes) -> Entri
     for at in changes {
         let key = |slot| keys::storage_history(at.owner, slot, at.height);
         for (slot, word) in at.words() {
-            entries.push((key(slot), Some(record::seal_word(word.before))));
+            entries.put(&key(slot), &record::seal_word(word.before));
         }
         // Later entries win: a wiped word was there before, whatever was written after.
         for (slot, word) in wipes.get(&(at.height, at.address)).into_iter().flatten() {
-            entries.push((key(*slot), Some(record::seal_word(*word))));
+            entries.put(&key(*slot), &record::seal_word(*word));
         }
     }
     entries
@@ -230,7 +242,7 @@ fn word_history(changes: &[Change<'_>], pruned: Entries, wipes: &Wipes) -> Entri
 type Wipes = BTreeMap<(u64, Address), BTreeMap<B256, U256>>;
 
 /// Removals from the two tables of history.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pruned {
     accounts: Entries,
     words: Entries,
@@ -287,7 +299,7 @@ impl Job {
 
     /// The history of accounts and of words that the new floor makes useless, as removals.
     fn pruned(&self) -> Result<Pruned, Fault> {
-        let (mut accounts, mut words) = (BTreeSet::new(), BTreeSet::new());
+        let mut pruned = Pruned::default();
         for height in self.base.floor + 1..=self.new_floor() {
             let attempt = || format!("read the changes of block {height}");
             let key = keys::height(height);
@@ -298,31 +310,14 @@ impl Job {
             let found = record::open(&found).and_then(changes::changes);
             let found = found.map_err(|e| Fault::from_cause(attempt(), e))?;
             for Change { owner, slots, .. } in hashed(height, &found.state) {
-                accounts.insert(keys::account_history(owner, height));
-                let slots = slots.into_iter();
-                words.extend(slots.map(|slot| keys::storage_history(owner, slot, height)));
+                pruned.accounts.remove(&keys::account_history(owner, height));
+                for slot in slots {
+                    pruned.words.remove(&keys::storage_history(owner, slot, height));
+                }
             }
         }
-        let removals = |keys: BTreeSet<Vec<u8>>| keys.into_iter().map(|key| (key, None)).collect();
-        Ok(Pruned { accounts: removals(accounts), words: removals(words) })
+        Ok(pruned)
     }
-}
-
-/// Writes one table, or several that follow each other, in order of keys; of entries with one key
-/// the last counts.
-fn write(file: &mut TableFile<'_>, mut entries: Entries) -> Result<(), RocksError> {
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut entries = entries.into_iter().peekable();
-    while let Some((key, value)) = entries.next() {
-        if entries.peek().is_some_and(|next| next.0 == key) {
-            continue;
-        }
-        match value {
-            Some(value) => file.put(&key, &value)?,
-            None => file.delete(&key)?,
-        }
-    }
-    Ok(())
 }
 
 /// Removes the records of changes that no history needs: those up to `floor`. The tip's stays.

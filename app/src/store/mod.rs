@@ -20,6 +20,7 @@ mod chain;
 mod changes;
 mod consensus;
 mod dump;
+mod entries;
 mod error;
 mod flush;
 mod flusher;

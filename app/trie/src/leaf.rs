@@ -5,7 +5,7 @@ use crate::{
     context::{Context, Failure},
     known::{self, Ahead},
     node::Child,
-    state::{Account, AccountChange, NodeAt, WordChange},
+    state::{Account, AccountChange, WordChange},
     update::{self, Change, Outcome},
     walk::{self, Limit},
 };
@@ -48,8 +48,8 @@ pub(crate) trait Leaf: Clone + PartialEq + Send + Sync + Sized {
     /// Bytes of memory of what hangs below the leaf.
     fn resident(&self) -> usize;
 
-    /// Visits the nodes below the leaf that a store at height `since` lacks.
-    fn changed_since(&self, key: B256, since: Option<u64>, visit: &mut impl FnMut(NodeAt, Vec<u8>));
+    /// The root of the trie below the leaf.
+    fn storage(&self) -> Option<&Child<U256>>;
 
     /// The same value with less of what hangs below it in memory; `None` where nothing is let go.
     fn pruned(&self, limit: Limit) -> Option<Self>;
@@ -109,7 +109,9 @@ impl Leaf for Word {
         0
     }
 
-    fn changed_since(&self, _: B256, _: Option<u64>, _: &mut impl FnMut(NodeAt, Vec<u8>)) {}
+    fn storage(&self) -> Option<&Child<U256>> {
+        None
+    }
 
     fn pruned(&self, _: Limit) -> Option<Self> {
         None
@@ -240,15 +242,8 @@ impl Leaf for AccountLeaf {
         self.storage.as_ref().map_or(0, |root| size_of_val::<Child<_>>(root) + root.resident())
     }
 
-    fn changed_since(
-        &self,
-        key: B256,
-        since: Option<u64>,
-        visit: &mut impl FnMut(NodeAt, Vec<u8>),
-    ) {
-        if let Some(root) = &self.storage {
-            walk::changed_since(root, Some(key), Nibbles::new(), since, visit);
-        }
+    fn storage(&self) -> Option<&Child<U256>> {
+        self.storage.as_deref()
     }
 
     fn pruned(&self, limit: Limit) -> Option<Self> {

@@ -8,7 +8,7 @@ use crate::{
     node::Child,
     proof::proof,
     update::{self, Change, Outcome},
-    walk::{self, Limit},
+    walk::{self, Changed, Limit},
 };
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_trie::Nibbles;
@@ -138,12 +138,24 @@ impl StateTrie {
     }
 
     /// Visits every node that a store of an earlier version, that of height `since`, lacks (`None`:
-    /// an empty store). With the nodes `gone` since then removed first, the store holds exactly
-    /// this version.
-    pub fn changed_since(&self, since: Option<u64>, mut visit: impl FnMut(NodeAt, Vec<u8>)) {
-        if let Some(root) = &self.root {
-            walk::changed_since(root, None, Nibbles::new(), since, &mut visit);
-        }
+    /// an empty store), in the order of [`NodeAt`]. With the nodes `gone` since then removed first,
+    /// the store holds exactly this version.
+    ///
+    /// # Errors
+    /// The first of `visit`'s, which ends it.
+    pub fn changed_since<E>(
+        &self,
+        since: Option<u64>,
+        visit: impl FnMut(NodeAt, Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let mut accounts = Changed { owner: None, since, visit, below: Vec::new() };
+        accounts.walk(root, Nibbles::new())?;
+        let Changed { mut visit, below, .. } = accounts;
+        below.into_iter().try_for_each(|(owner, root)| {
+            let (owner, below) = (Some(owner), Vec::new());
+            Changed { owner, since, visit: &mut visit, below }.walk(root, Nibbles::new())
+        })
     }
 
     /// The same version with less of it in memory: of the nodes that the store holds, as of

@@ -49,7 +49,10 @@ impl MemoryNodes {
     /// Makes a store of height `since`, `None` where it is empty, one of the version in `applied`.
     pub fn write(&mut self, since: Option<u64>, applied: &Applied) {
         self.0.retain(|at, _| !applied.gone.contains(at));
-        applied.trie.changed_since(since, |at, rlp| drop(self.0.insert(at, rlp)));
+        let Ok(()) = applied.trie.changed_since(since, |at, rlp| {
+            self.0.insert(at, rlp);
+            Ok::<(), Infallible>(())
+        });
     }
 
     /// All nodes in order of owner, then path.

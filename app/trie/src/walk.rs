@@ -8,7 +8,7 @@ use crate::{
     state::NodeAt,
     update::packed,
 };
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use alloy_trie::Nibbles;
 
 /// Which nodes memory may let go.
@@ -20,33 +20,35 @@ pub(crate) struct Limit {
     pub(crate) used: u64,
 }
 
-/// Visits every stored node at and below `child` that was made above height `since`; with `None`
-/// all that were made by any block.
-pub(crate) fn changed_since<L: Leaf>(
-    child: &Child<L>,
-    owner: Option<B256>,
-    path: Nibbles,
-    since: Option<u64>,
-    visit: &mut impl FnMut(NodeAt, Vec<u8>),
-) {
-    let Some(node) = &child.node else { return };
-    if node.changed <= since {
-        return;
-    }
-    if child.is_stored(&path) {
-        visit((owner, path), node.kind.rlp());
-    }
-    match &node.kind {
-        Kind::Leaf { suffix, value } => {
-            value.changed_since(packed(&path.join(suffix)), since, visit);
+/// A visit to the nodes of one trie that were made above height `since`; with `None` to all that
+/// were made by any block.
+pub(crate) struct Changed<'a, V> {
+    pub(crate) owner: Option<B256>,
+    pub(crate) since: Option<u64>,
+    pub(crate) visit: V,
+    /// The tries below the leaves that were passed, with their owners.
+    pub(crate) below: Vec<(B256, &'a Child<U256>)>,
+}
+
+impl<'a, E, V: FnMut(NodeAt, Vec<u8>) -> Result<(), E>> Changed<'a, V> {
+    /// Visits the stored ones at and below `child`, in the order of their paths.
+    pub(crate) fn walk<L: Leaf>(&mut self, child: &'a Child<L>, path: Nibbles) -> Result<(), E> {
+        let Some(node) = child.node.as_ref().filter(|node| node.changed > self.since) else {
+            return Ok(());
+        };
+        if child.is_stored(&path) {
+            (self.visit)((self.owner, path), node.kind.rlp())?;
         }
-        Kind::Extension { prefix, child } => {
-            changed_since(child, owner, path.join(prefix), since, visit);
-        }
-        Kind::Branch(branch) => {
-            for (nibble, child) in branch.iter() {
-                changed_since(child, owner, extended(path, nibble), since, visit);
+        match &node.kind {
+            Kind::Leaf { suffix, value } => {
+                let storage = value.storage().map(|root| (packed(&path.join(suffix)), root));
+                self.below.extend(storage);
+                Ok(())
             }
+            Kind::Extension { prefix, child } => self.walk(child, path.join(prefix)),
+            Kind::Branch(branch) => branch
+                .iter()
+                .try_for_each(|(nibble, child)| self.walk(child, extended(path, nibble))),
         }
     }
 }

@@ -32,7 +32,12 @@ proptest! {
             .unwrap();
         prop_assert_eq!(grown.trie.root(), state_root(&words));
         let mut expected = BTreeMap::new();
-        grown.trie.changed_since(None, |at, rlp| drop(expected.insert(at, rlp)));
+        grown.trie.changed_since(None, |at, rlp| {
+            // They come in the order of what they are stored under.
+            prop_assert!(expected.last_key_value().is_none_or(|(last, _)| *last < at));
+            expected.insert(at, rlp);
+            Ok(())
+        })?;
         expected.retain(|(owner, _), _| owner.is_some());
         prop_assert_eq!(nodes, expected);
     }
