@@ -19,7 +19,7 @@ pub(super) struct Entries {
 /// Where an entry is: key, then value.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    /// The key's first bytes, which mostly tell it from another.
+    /// Bytes of the key that mostly tell it from another.
     prefix: u64,
     part: u32,
     start: u32,
@@ -72,10 +72,7 @@ impl Entries {
     /// The last entry of each key, in order of the keys.
     fn in_order(&mut self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let mut spans = core::mem::take(&mut self.spans);
-        spans.sort_unstable_by(|a, b| {
-            let by_key = a.prefix.cmp(&b.prefix).then_with(|| self.key(*a).cmp(self.key(*b)));
-            by_key.then_with(|| (a.part, a.start).cmp(&(b.part, b.start)))
-        });
+        self.sort(&mut spans);
         let mut spans = spans.into_iter().peekable();
         let all: &Self = self;
         core::iter::from_fn(move || {
@@ -84,6 +81,30 @@ impl Entries {
                 last = next;
             }
             Some((all.key(last), all.value(last)))
+        })
+    }
+
+    /// Sorts by key, then by age. The bytes are far apart, so few are looked at.
+    fn sort(&self, spans: &mut [Span]) {
+        spans.sort_unstable_by_key(|span| span.prefix);
+        for run in spans.chunk_by_mut(|a, b| a.prefix == b.prefix) {
+            // Words of one account: what differs comes behind the account.
+            let shared = self.shared(run);
+            run.iter_mut().for_each(|span| span.prefix = prefix(&self.key(*span)[shared..]));
+            run.sort_unstable_by(|a, b| {
+                let by_key = a.prefix.cmp(&b.prefix).then_with(|| self.key(*a).cmp(self.key(*b)));
+                by_key.then_with(|| (a.part, a.start).cmp(&(b.part, b.start)))
+            });
+        }
+    }
+
+    /// How many bytes all these keys begin with.
+    fn shared(&self, spans: &[Span]) -> usize {
+        let Some((first, others)) = spans.split_first() else { return 0 };
+        let first = self.key(*first);
+        others.iter().fold(first.len(), |shared, span| {
+            let both = first[..shared].iter().zip(self.key(*span));
+            both.take_while(|(a, b)| a == b).count()
         })
     }
 
