@@ -8,14 +8,19 @@ mod paced;
 mod room;
 mod scan;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use hyper::{body::Incoming, server::conn::http1, service::HttpService};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use jsonrpsee::{
     RpcModule,
-    core::{middleware::RpcServiceBuilder, traits::IdProvider},
+    core::{BoxError, middleware::RpcServiceBuilder, traits::IdProvider},
     server::{
         BatchRequestConfig, Methods, PingConfig, RegisterMethodError, Server, ServerConfig,
-        ServerHandle, StopHandle, serve_with_graceful_shutdown, stop_channel,
+        ServerHandle, StopHandle, stop_channel,
     },
     types::{ErrorObjectOwned, SubscriptionId},
 };
@@ -29,7 +34,7 @@ use tracing::{debug, info, warn};
 
 use gate::GateLayer;
 use meter::Meter;
-use paced::Paced;
+use paced::{IDLE_STALLS, Paced};
 use room::Room;
 
 use super::{
@@ -164,12 +169,36 @@ impl Door {
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(meter))
             .set_http_middleware(tower::ServiceBuilder::new().layer(cors).layer(gate))
             .build(methods, stop.clone());
-        let socket = Paced::new(socket, load, room, &limits);
-        if let Err(error) = serve_with_graceful_shutdown(socket, service, stop.shutdown()).await {
+        let socket = TokioIo::new(Paced::new(socket, load, room, &limits));
+        // What a connection may hold goes by one request after the other, so not by HTTP/2.
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.stall * IDLE_STALLS)
+            .serve_connection(socket, TowerToHyperService::new(service))
+            .with_upgrades();
+        if let Err(error) = until_stopped(connection, stop.shutdown()).await {
             debug!(%error, "a connection ended early");
         }
         drop(place);
     }
+}
+
+/// Serves a connection; once the server is to stop, only what it has begun.
+async fn until_stopped<S, B>(
+    connection: http1::UpgradeableConnection<TokioIo<Paced<TcpStream>>, S>,
+    stopped: impl Future<Output = ()>,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Error: Into<BoxError>> + 'static,
+{
+    let (mut connection, stopped) = (pin!(connection), pin!(stopped));
+    tokio::select! {
+        done = &mut connection => return done,
+        () = stopped => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
 fn config(limits: &Limits) -> ServerConfig {

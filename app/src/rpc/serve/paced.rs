@@ -26,7 +26,7 @@ use crate::rpc::Limits;
 /// Bytes that are read at once.
 const READ: usize = 8 * 1024;
 /// How often longer an HTTP client may be silent than it may take nothing.
-const IDLE_STALLS: u32 = 4;
+pub(super) const IDLE_STALLS: u32 = 4;
 
 /// A wait for room, and the bytes that it is for.
 type Claim = Pin<Box<dyn Future<Output = (usize, Option<OwnedSemaphorePermit>)> + Send>>;

@@ -6,7 +6,10 @@ mod server;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::devnet::PATIENCE;
 use server::{Server, answer, frame, head, request, websocket};
@@ -126,6 +129,15 @@ async fn malformed_requests_get_errors_and_nothing_else() {
         }
     }
     memory.check(&server, "wrong types");
+
+    // HTTP/2, by which a connection would have requests beside each other: its preface, and a
+    // frame of settings.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(preface).await.unwrap();
+    let mut taken = Vec::new();
+    let ended = tokio::time::timeout(WAIT, stream.read_to_end(&mut taken)).await;
+    assert!(ended.is_ok() && !taken.starts_with(&[0]), "it was taken: {taken:?}");
     honest_client_is_served(&server).await;
 }
 
