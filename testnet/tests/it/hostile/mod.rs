@@ -159,14 +159,14 @@ async fn endless_calls_and_searches_stall_neither_blocks_nor_others() {
 
     let body = request("eth_call", &endless).to_string();
     let calls = (0..64).map(|_| server.post(body.as_bytes()));
-    let quiet = server.slowest_of_100().await;
+    let quiet = server.waits().await;
     let (answers, busy) = tokio::join!(futures::future::join_all(calls), async {
         honest_client_is_served(&server).await;
-        server.slowest_of_100().await
+        server.waits().await
     });
     // Printed, not asserted: a shared machine has its own pauses.
-    println!("slowest of 100 honest calls: {quiet:?} alone, {busy:?} beside endless ones");
-    assert!(busy < WAIT, "waited {busy:?}");
+    println!("honest calls: {quiet:?} alone, {busy:?} beside endless ones");
+    assert!(busy.max < WAIT, "waited {busy:?}");
     for (_, body) in answers {
         assert!(body.contains("out of gas") || body.contains("timed out"), "{body}");
     }

@@ -19,6 +19,18 @@ use tokio::{
 
 use crate::devnet::{PATIENCE, mooring};
 
+/// Calls whose waits are measured together.
+const CALLS: usize = 1_000;
+
+/// How long calls waited.
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "printed")]
+pub(super) struct Waits {
+    p50: Duration,
+    p99: Duration,
+    pub(super) max: Duration,
+}
+
 /// A dev node that seals every 200 ms, in a process of its own.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -75,13 +87,14 @@ impl Server {
         (start.elapsed(), u64::from_str_radix(&height, 16).unwrap())
     }
 
-    /// How long the slowest of a hundred calls of an honest client takes.
-    pub(super) async fn slowest_of_100(&self) -> Duration {
-        let mut slowest = Duration::ZERO;
-        for _ in 0..100 {
-            slowest = slowest.max(self.honest().await.0);
+    /// How long an honest client's calls wait.
+    pub(super) async fn waits(&self) -> Waits {
+        let mut all = Vec::with_capacity(CALLS);
+        for _ in 0..CALLS {
+            all.push(self.honest().await.0);
         }
-        slowest
+        all.sort();
+        Waits { p50: all[CALLS / 2], p99: all[CALLS * 99 / 100], max: all[CALLS - 1] }
     }
 
     /// Waits for a block after this height.
