@@ -28,6 +28,7 @@ pub use simulate::{
     SimulatedLog, Simulation, simulate,
 };
 pub use trace::trace_call;
+use watch::Yielding;
 pub use watch::{Limits, Stopped};
 
 use crate::{
@@ -203,8 +204,8 @@ fn run(site: &CallSite<'_>, input: &CallInput, gas: u64) -> Result<CallResult, C
         block.basefee = 0;
     }
     let moves = overrides::moves(site.overrides, cfg.spec)?;
-    let mut evm = evm::watched(cfg, block, overlay, moves, ());
-    match evm::transact(&mut evm, env) {
+    let mut evm = evm::watched(cfg, block, overlay, moves, Yielding::default());
+    match evm::inspect(&mut evm, env) {
         Ok(done) => Ok(CallResult::of(done.result)),
         Err(Failure::Fault(fault)) => Err(fault.into()),
         Err(Failure::Invalid(reason)) => Err(refused(input, gas, site, reason).into()),

@@ -154,7 +154,9 @@ async fn endless_calls_and_searches_stall_neither_blocks_nor_others() {
     let endless = code_call("0x5b5f56");
     let large = server.call("eth_call", code_call("0x620fffff5ff3")).await;
     assert_eq!(large["error"]["code"], -32003, "{large}");
+    let began = Instant::now();
     let one = server.call("eth_call", endless.clone()).await;
+    println!("an endless call is over after {:?}", began.elapsed());
     assert_eq!(one["error"], json!({ "code": -32000, "message": "out of gas" }));
 
     let body = request("eth_call", &endless).to_string();
