@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, U256};
 use mooring_stf::StateReader;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Args, Method, RpcContext, RpcError,
-    json::{quantity, to_value},
+    Args, LongMethod, Method, RpcContext, RpcError, Time,
+    json::{quantity, to_raw, to_value},
 };
 
 /// geth's code of a request for more than one client may have.
@@ -21,8 +21,9 @@ pub(super) const METHODS: &[Method] = &[
     ("eth_getCode", code),
     ("eth_getStorageAt", storage),
     ("eth_getStorageValues", storage_values),
-    ("eth_getProof", proof),
 ];
+
+pub(super) const LONG_METHODS: &[LongMethod] = &[("eth_getProof", proof)];
 
 fn balance(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
     let (address, id): (Address, _) = (args.required("address")?, args.block()?);
@@ -75,13 +76,21 @@ fn storage_values(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, Rp
     to_value(answer)
 }
 
-fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+/// Bytes of a slot's proof, as JSON: some six branches.
+const SLOT_PROOF_BYTES: usize = 6 * 1024;
+
+fn proof(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let address: Address = args.required("address")?;
     let keys: Vec<String> = args.optional("slots")?.unwrap_or_default();
     let limit = context.limits.proof_slots;
     if keys.len() > limit {
         return Err(RpcError::limit(format!("too many storage slots, at most {limit}")));
     }
+    time.check_answer(keys.len().saturating_mul(SLOT_PROOF_BYTES))?;
     let slots: Vec<U256> = keys.iter().map(|key| slot(key)).collect::<Result<_, _>>()?;
     let proof = context
         .state_at(args.block()?)?
@@ -93,7 +102,7 @@ fn proof(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
         let key = if whole { json!(B256::from(slot.slot)) } else { json!(slot.slot) };
         json!({ "key": key, "value": slot.value, "proof": slot.nodes })
     });
-    Ok(json!({
+    to_raw(json!({
         "address": address,
         "balance": proof.account.balance,
         "codeHash": proof.account.code_hash,

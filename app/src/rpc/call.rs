@@ -11,15 +11,15 @@ use mooring_stf::{
         CallStatus, EstimateError, Overrides, Stopped,
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Args, Method, RpcContext, RpcError, debug,
-    json::{quantity, to_value},
+    Args, LongMethod, RpcContext, RpcError, Time,
+    json::{quantity, to_raw},
 };
 use crate::store::View;
 
-pub(super) const METHODS: &[Method] = &[
+pub(super) const LONG_METHODS: &[LongMethod] = &[
     ("eth_call", call),
     ("eth_estimateGas", estimate_gas),
     ("eth_createAccessList", create_access_list),
@@ -102,37 +102,56 @@ impl Call {
         Ok(())
     }
 
-    pub(super) fn site<'a>(&'a self, context: &'a RpcContext) -> CallSite<'a> {
+    pub(super) fn site<'a>(
+        &'a self,
+        context: &'a RpcContext,
+        limits: call::Limits<'a>,
+    ) -> CallSite<'a> {
         CallSite {
             params: &context.chain.params,
             state: &self.view,
             block: &self.block,
             overrides: &self.overrides,
             gas_cap: context.limits.call_gas,
+            limits,
         }
     }
 }
 
-fn call(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn call(context: &RpcContext, args: &mut Args<'_>, time: &Time) -> Result<Box<RawValue>, RpcError> {
     let call = Call::read(context, args)?;
-    let CallResult { status, output, .. } = call::call(&call.site(context), &call.input)?;
+    let CallResult { status, output, .. } = time.within(&context.limits, None, |limits| {
+        call::call(&call.site(context, limits), &call.input)
+    })?;
+    time.check_answer(output.len().saturating_mul(2))?;
     match status {
-        CallStatus::Success => to_value(output),
+        CallStatus::Success => to_raw(output),
         CallStatus::Revert => Err(RpcError::Reverted(output)),
         CallStatus::OutOfGas => Err(RpcError::server("out of gas")),
         CallStatus::Halt(reason) => Err(RpcError::server(reason)),
     }
 }
 
-fn estimate_gas(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn estimate_gas(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let call = Call::read(context, args)?;
-    Ok(quantity(call::estimate_gas(&call.site(context), &call.input)?))
+    let gas = time.within(&context.limits, None, |limits| {
+        call::estimate_gas(&call.site(context, limits), &call.input)
+    })?;
+    to_raw(quantity(gas))
 }
 
-fn create_access_list(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn create_access_list(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let call = Call::read(context, args)?;
-    let Access { list, result } = debug::within(context, None, |limits| {
-        call::access_list(&call.site(context), &call.input, limits)
+    let Access { list, result } = time.within(&context.limits, None, |limits| {
+        call::access_list(&call.site(context, limits), &call.input)
     })?;
     let mut answer = json!({ "accessList": list, "gasUsed": quantity(result.gas_used) });
     let error = match result.status {
@@ -144,7 +163,7 @@ fn create_access_list(context: &RpcContext, args: &mut Args<'_>) -> Result<Value
     if let (Some(error), Some(fields)) = (error, answer.as_object_mut()) {
         fields.insert("error".to_owned(), error.into());
     }
-    Ok(answer)
+    to_raw(answer)
 }
 
 impl From<CallError> for RpcError {
@@ -152,10 +171,19 @@ impl From<CallError> for RpcError {
         match error {
             CallError::Invalid(reason) => Self::server(reason.to_string()),
             CallError::Fault(fault) => Self::Internal(fault),
-            CallError::Stopped(Stopped::Size) => Self::limit(Stopped::Size.to_string()),
-            other @ (CallError::Override(_) | CallError::Tracer(_) | CallError::Stopped(_)) => {
+            CallError::Stopped(limit) => limit.into(),
+            other @ (CallError::Override(_) | CallError::Tracer(_)) => {
                 Self::server(other.to_string())
             }
+        }
+    }
+}
+
+impl From<Stopped> for RpcError {
+    fn from(limit: Stopped) -> Self {
+        match limit {
+            Stopped::Size => Self::TooLarge,
+            Stopped::Time => Self::server(limit.to_string()),
         }
     }
 }
@@ -166,6 +194,7 @@ impl From<EstimateError> for RpcError {
             EstimateError::Revert { output } => Self::Reverted(output),
             EstimateError::Fault(fault) => Self::Internal(fault),
             EstimateError::Halt { reason } => Self::server(reason),
+            EstimateError::Stopped(limit) => limit.into(),
             invalid @ (EstimateError::Invalid(_)
             | EstimateError::Override(_)
             | EstimateError::Allowance { .. }) => Self::server(invalid.to_string()),

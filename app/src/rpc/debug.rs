@@ -1,55 +1,70 @@
 //! `debug_trace*`: what happened inside a transaction, in geth's forms.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use alloy_eips::BlockId;
 use alloy_primitives::B256;
 use alloy_rpc_types_trace::geth::{GethDebugTracingOptions, GethTrace};
 use mooring_stf::call::{self, Replay};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Args, Method, RpcContext, RpcError,
+    Args, LongMethod, RpcContext, RpcError, Time,
     args::Number,
     blocks,
     call::{Call, CallOverrides},
-    json::to_value,
+    json::to_raw,
 };
 use crate::store::{Block, View};
 
-pub(super) const METHODS: &[Method] = &[
+pub(super) const LONG_METHODS: &[LongMethod] = &[
     ("debug_traceTransaction", trace_transaction),
     ("debug_traceCall", trace_call),
     ("debug_traceBlockByNumber", trace_block),
     ("debug_traceBlockByHash", trace_block_by_hash),
 ];
 
-fn trace_transaction(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn trace_transaction(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let hash: B256 = args.required("transaction hash")?;
     let options = Options::read(args)?;
     let not_found = || RpcError::server("transaction not found");
     let position = context.latest().transaction(hash)?.ok_or_else(not_found)?;
     let traced = TracedBlock::at(context, position.height)?;
-    let trace = options.run(context, |options, limits| {
+    let trace = options.run(context, time, |options, limits| {
         traced.replay(context).trace_one(position.index, options, limits)
     })?;
-    to_value(trace.ok_or_else(not_found)?)
+    to_raw(trace.ok_or_else(not_found)?)
 }
 
-fn trace_block(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn trace_block(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let id: BlockId = args.required("block")?;
-    trace_all(context, id, &Options::read(args)?)
+    trace_all(context, id, &Options::read(args)?, time)
 }
 
-fn trace_block_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn trace_block_by_hash(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let hash: B256 = args.required("block hash")?;
-    trace_all(context, hash.into(), &Options::read(args)?)
+    trace_all(context, hash.into(), &Options::read(args)?, time)
 }
 
-fn trace_all(context: &RpcContext, id: BlockId, options: &Options) -> Result<Value, RpcError> {
+fn trace_all(
+    context: &RpcContext,
+    id: BlockId,
+    options: &Options,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let name = match id {
         BlockId::Hash(hash) => hash.block_hash.to_string(),
         BlockId::Number(number) => number.to_string(),
@@ -58,13 +73,16 @@ fn trace_all(context: &RpcContext, id: BlockId, options: &Options) -> Result<Val
         .ok_or_else(|| RpcError::server(format!("block {name} not found")))?;
     let traced = TracedBlock::of(context, block)?;
     let traces = options
-        .run(context, |options, limits| traced.replay(context).trace_all(options, limits))?;
+        .run(context, time, |options, limits| traced.replay(context).trace_all(options, limits))?;
     let hashes = traced.block.transactions.iter().map(|tx| tx.hash());
-    let traces = hashes.zip(traces).map(|(hash, trace)| json!({ "txHash": hash, "result": trace }));
-    Ok(Value::Array(traces.collect()))
+    to_raw(hashes.zip(traces).map(|(hash, result)| Traced { hash, result }).collect::<Vec<_>>())
 }
 
-fn trace_call(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn trace_call(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let request = args.required("transaction")?;
     let id = args.block()?;
     let mut options: Value = args.optional("options")?.unwrap_or_else(|| json!({}));
@@ -74,10 +92,18 @@ fn trace_call(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcErr
     let overrides = CallOverrides::take(&mut options)?;
     let options = Options::of(options)?;
     let call = Call::new(request, context.state_at(id)?, overrides)?;
-    let trace: GethTrace = options.run(context, |options, limits| {
-        call::trace_call(&call.site(context), &call.input, options, limits)
+    let trace: GethTrace = options.run(context, time, |options, limits| {
+        call::trace_call(&call.site(context, limits), &call.input, options)
     })?;
-    to_value(trace)
+    to_raw(trace)
+}
+
+/// One of a block's traces.
+#[derive(Debug, Serialize)]
+struct Traced {
+    #[serde(rename = "txHash")]
+    hash: B256,
+    result: GethTrace,
 }
 
 /// A block with the state before it.
@@ -134,23 +160,12 @@ impl Options {
     fn run<T, E: Into<RpcError>>(
         &self,
         context: &RpcContext,
+        time: &Time,
         trace: impl FnOnce(GethDebugTracingOptions, call::Limits<'_>) -> Result<T, E>,
     ) -> Result<T, RpcError> {
-        within(context, self.timeout, |limits| trace(self.tracing.clone(), limits))
+        let trace = |limits: call::Limits<'_>| trace(self.tracing.clone(), limits);
+        time.within(&context.limits, self.timeout, trace)
     }
-}
-
-/// Runs what may take as long as a call may, or as the caller wishes.
-pub(super) fn within<T, E: Into<RpcError>>(
-    context: &RpcContext,
-    wish: Option<Duration>,
-    run: impl FnOnce(call::Limits<'_>) -> Result<T, E>,
-) -> Result<T, RpcError> {
-    let started = Instant::now();
-    let longest = wish.unwrap_or(Duration::MAX).min(context.limits.call_time);
-    let is_over = || started.elapsed() >= longest;
-    let answer_bytes = u64::from(context.limits.response_bytes);
-    run(call::Limits { is_over: &is_over, answer_bytes }).map_err(Into::into)
 }
 
 /// A whole number of seconds, milliseconds or minutes, as Go writes it.

@@ -12,14 +12,21 @@ use crate::mempool::SubmitError;
 const SERVER_ERROR: i32 = -32000;
 /// EIP-1474: limit exceeded.
 const LIMIT_EXCEEDED: i32 = -32005;
+/// geth's code of an answer that is too long.
+const RESPONSE_TOO_LARGE: i32 = -32003;
 /// geth's code of a call that takes too long.
 const OVERDUE: i32 = -32002;
+/// Of a call that is made again as a long one: no client sees it.
+pub(super) const NOT_QUICK: i32 = -32099;
 /// geth's code of a reverted call.
 const REVERTED: i32 = 3;
 /// geth's code and text of a block that the node does not keep.
 const PRUNED: i32 = 4444;
 /// `eth_sendRawTransactionSync` waited in vain (EIP-7966).
 const TIMED_OUT: i32 = 4;
+
+/// Characters of a text about parameters.
+const PARAMS_TEXT: usize = 400;
 
 /// Why a method gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +52,26 @@ pub enum RpcError {
     /// The call takes longer than one may.
     #[error("request timed out")]
     Overdue,
+    /// The answer is longer than one may be.
+    #[error("response too large")]
+    TooLarge,
+    /// The call was tried as a quick one and takes longer.
+    #[error("the call is not quick")]
+    NotQuick,
     /// The node's own fault; the log has it.
     #[error("internal error")]
     Internal(#[from] Fault),
 }
 
 impl RpcError {
+    /// The text may quote a parameter, which may be megabytes long: its beginning is enough.
     pub(super) fn params(text: impl Into<String>) -> Self {
-        Self::Params(text.into())
+        let mut text = text.into();
+        if let Some((end, _)) = text.char_indices().nth(PARAMS_TEXT) {
+            text.truncate(end);
+            text.push('…');
+        }
+        Self::Params(text)
     }
 
     pub(super) fn limit(text: impl Into<String>) -> Self {
@@ -99,6 +118,8 @@ impl From<RpcError> for ErrorObjectOwned {
             RpcError::Server(_) => Self::owned(SERVER_ERROR, text, none),
             RpcError::Coded(code, _) => Self::owned(code, text, none),
             RpcError::Overdue => Self::owned(OVERDUE, text, none),
+            RpcError::TooLarge => Self::owned(RESPONSE_TOO_LARGE, text, none),
+            RpcError::NotQuick => Self::owned(NOT_QUICK, text, none),
             RpcError::Reverted(output) => {
                 Self::owned(REVERTED, text, Some(hex::encode_prefixed(output)))
             }

@@ -4,11 +4,11 @@ use alloy_consensus::Header;
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::U256;
 use mooring_stf::{ChainParams, fees::next_base_fee};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Args, Method, RpcContext, RpcError,
-    json::{self, quantity, to_value},
+    Args, LongMethod, Method, RpcContext, RpcError, Time,
+    json::{self, quantity, to_raw, to_value},
 };
 use crate::store::{Block, View};
 
@@ -16,9 +16,10 @@ pub(super) const METHODS: &[Method] = &[
     ("eth_baseFee", base_fee),
     ("eth_gasPrice", gas_price),
     ("eth_maxPriorityFeePerGas", max_priority_fee),
-    ("eth_feeHistory", fee_history),
     ("eth_blobBaseFee", blob_base_fee),
 ];
+
+pub(super) const LONG_METHODS: &[LongMethod] = &[("eth_feeHistory", fee_history)];
 
 /// Blocks whose tips are a suggestion's sample.
 const SAMPLED_BLOCKS: u64 = 4;
@@ -63,7 +64,11 @@ fn suggested_tip(view: &View) -> Result<u128, RpcError> {
     Ok(median.max(LEAST_TIP))
 }
 
-fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn fee_history(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let count = args.number("block count")?.min(context.limits.fee_history);
     let newest: BlockNumberOrTag = args.required("newest block")?;
     let percentiles: Vec<f64> = args.optional("reward percentiles")?.unwrap_or_default();
@@ -73,11 +78,12 @@ fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcEr
         .ok_or_else(|| RpcError::server("request beyond head block"))?;
     let count = count.min(newest.saturating_add(1));
     if count == 0 {
-        return Ok(json!({ "oldestBlock": "0x0", "gasUsedRatio": null }));
+        return to_raw(json!({ "oldestBlock": "0x0", "gasUsedRatio": null }));
     }
     let oldest = newest.saturating_add(1).saturating_sub(count);
     let mut history = History::default();
     for height in oldest..=newest {
+        time.check()?;
         let (header, _) = view.header_at(height)?.ok_or_else(RpcError::pruned)?;
         history.add(&context.chain.params, &header);
         if !percentiles.is_empty() {
@@ -89,7 +95,7 @@ fn fee_history(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcEr
             history.end(&context.chain.params, &header, child.map(|(child, _)| child));
         }
     }
-    Ok(history.json(oldest))
+    to_raw(history.json(oldest))
 }
 
 /// The lists of a fee history.

@@ -8,20 +8,21 @@ use std::{
 
 use alloy_primitives::{B256, U128};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
-use super::{Args, Method, RpcContext, RpcError, json::to_value, logs};
+use super::{Args, LongMethod, Method, RpcContext, RpcError, Time, json::to_raw, logs};
 use crate::{mempool::Accepted, store::View};
 
 pub(super) const METHODS: &[Method] = &[
     ("eth_newFilter", new_log_filter),
     ("eth_newBlockFilter", new_block_filter),
     ("eth_newPendingTransactionFilter", new_pending_filter),
-    ("eth_getFilterChanges", changes),
-    ("eth_getFilterLogs", filter_logs),
     ("eth_uninstallFilter", uninstall),
 ];
+
+pub(super) const LONG_METHODS: &[LongMethod] =
+    &[("eth_getFilterChanges", changes), ("eth_getFilterLogs", filter_logs)];
 
 /// A filter that nobody polls for this long is gone.
 const IDLE: Duration = Duration::from_secs(300);
@@ -117,15 +118,19 @@ fn new_pending_filter(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, R
     context.filters.install(Kind::Pending(context.pool.subscribe()))
 }
 
-fn changes(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn changes(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let id = args.required("filter id")?;
     let Installed { mut kind, .. } = context.filters.take(id)?;
-    let answer = poll(context, &mut kind);
+    let answer = poll(context, &mut kind, time);
     context.filters.put_back(id, kind);
     answer
 }
 
-fn poll(context: &RpcContext, kind: &mut Kind) -> Result<Value, RpcError> {
+fn poll(context: &RpcContext, kind: &mut Kind, time: &Time) -> Result<Box<RawValue>, RpcError> {
     let view = context.latest();
     match kind {
         Kind::Blocks(cursor) => {
@@ -135,7 +140,7 @@ fn poll(context: &RpcContext, kind: &mut Kind) -> Result<Value, RpcError> {
             for height in first..=last {
                 hashes.extend(view.hash_of(height)?);
             }
-            to_value(hashes)
+            to_raw(hashes)
         }
         Kind::Logs(cursor, filter) => {
             let (first, last) = cursor.advance(&view)?;
@@ -143,11 +148,11 @@ fn poll(context: &RpcContext, kind: &mut Kind) -> Result<Value, RpcError> {
             let first = first.max(from.unwrap_or_default());
             let last = last.min(to.unwrap_or(u64::MAX));
             if first > last {
-                return Ok(json!([]));
+                return to_raw(json!([]));
             }
-            logs::in_range(context, &view, filter, first, last).map(Value::Array)
+            to_raw(logs::in_range(context, &view, filter, first..=last, time)?)
         }
-        Kind::Pending(accepted) => to_value(drain(accepted)),
+        Kind::Pending(accepted) => to_raw(drain(accepted)),
     }
 }
 
@@ -162,11 +167,15 @@ fn drain(accepted: &mut Receiver<Accepted>) -> Vec<B256> {
     }
 }
 
-fn filter_logs(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn filter_logs(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let id = args.required("filter id")?;
     let Installed { kind, .. } = context.filters.take(id)?;
     let answer = match &kind {
-        Kind::Logs(_, filter) => logs::search(context, filter).map(Value::Array),
+        Kind::Logs(_, filter) => logs::search(context, filter, time).and_then(to_raw),
         Kind::Blocks(_) | Kind::Pending(_) => Err(RpcError::server("filter not found")),
     };
     context.filters.put_back(id, kind);

@@ -1,20 +1,29 @@
 //! Blocks, transactions, receipts and logs as Ethereum's JSON.
 
 use alloy_consensus::{Header, Sealed};
-use alloy_primitives::{Address, B256, Log, U64, U256, hex};
+use alloy_primitives::{Address, B256, Log, U64, U256};
+use alloy_rpc_types_eth::Log as RpcLog;
 use mooring_bridge::SystemTx;
 use mooring_stf::{
     ChainParams,
     tx::{EthReceipt, EthTx},
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{
+    Map, Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{RpcError, foreign::Rest, raw};
 use crate::store::Block;
 
 pub(super) fn to_value(value: impl Serialize) -> Result<Value, RpcError> {
     serde_json::to_value(value).map_err(|error| RpcError::internal("write an answer", error))
+}
+
+/// The value as it is sent: what is large takes the least memory so.
+pub(super) fn to_raw(answer: impl Serialize) -> Result<Box<RawValue>, RpcError> {
+    to_raw_value(&answer).map_err(|error| RpcError::internal("write an answer", error))
 }
 
 /// A hex quantity.
@@ -137,7 +146,7 @@ pub(super) fn receipt(params: &ChainParams, block: &Block, index: usize) -> Opti
     let tx = block.transactions.get(index)?;
     let receipt = block.receipts.get(index)?;
     let before: usize = block.receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
-    let logs = logs_of(block, index, receipt, before, false);
+    let logs = logs_of(block, index, receipt, before, false, |_| true);
     let mut value = json!({
         "type": quantity(receipt.tx_type.into()),
         "transactionHash": tx.hash(),
@@ -189,45 +198,38 @@ pub(super) fn receipts(params: &ChainParams, block: &Block) -> Vec<Value> {
 }
 
 /// The logs of a block that `matches`, in order.
-pub(super) fn logs(block: &Block, removed: bool, matches: impl Fn(&Log) -> bool) -> Vec<Value> {
+pub(super) fn logs(block: &Block, removed: bool, matches: impl Fn(&Log) -> bool) -> Vec<RpcLog> {
     let mut found = Vec::new();
     let mut before: usize = 0;
     for (index, receipt) in block.receipts.iter().enumerate() {
-        let all = logs_of(block, index, receipt, before, removed);
-        let wanted = all.into_iter().zip(&receipt.logs).filter(|(_, log)| matches(log));
-        found.extend(wanted.map(|(value, _)| value));
+        found.extend(logs_of(block, index, receipt, before, removed, &matches));
         before = before.saturating_add(receipt.logs.len());
     }
     found
 }
 
+/// Those of one receipt, with `before` logs before it in the block.
 fn logs_of(
     block: &Block,
     index: usize,
     receipt: &EthReceipt,
     before: usize,
     removed: bool,
-) -> Vec<Value> {
-    if receipt.logs.is_empty() {
-        return Vec::new();
-    }
+    matches: impl Fn(&Log) -> bool,
+) -> Vec<RpcLog> {
+    let wanted = receipt.logs.iter().zip(before as u64..).filter(|(log, _)| matches(log));
     let hash = block.transactions.get(index).map(EthTx::hash);
-    let number = (before as u64)..;
-    let value = |(log, number): (&Log, u64)| {
-        json!({
-            "address": log.address,
-            "topics": log.topics(),
-            "data": hex::encode_prefixed(&log.data.data),
-            "blockHash": block.hash,
-            "blockNumber": quantity(block.number()),
-            "blockTimestamp": quantity(block.header.timestamp),
-            "transactionHash": hash,
-            "transactionIndex": quantity(index as u64),
-            "logIndex": quantity(number),
-            "removed": removed,
-        })
+    let log = |(log, number): (&Log, u64)| RpcLog {
+        inner: log.clone(),
+        block_hash: Some(block.hash),
+        block_number: Some(block.number()),
+        block_timestamp: Some(block.header.timestamp),
+        transaction_hash: hash,
+        transaction_index: Some(index as u64),
+        log_index: Some(number),
+        removed,
     };
-    receipt.logs.iter().zip(number).map(value).collect()
+    wanted.map(log).collect()
 }
 
 /// An object from names and values.

@@ -1,25 +1,40 @@
 //! Log searches.
 
-use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::Log;
-use alloy_rpc_types_eth::{Filter, FilterBlockOption};
-use serde_json::Value;
+use std::ops::RangeInclusive;
 
-use super::{Args, Method, RpcContext, RpcError, json};
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
+use serde_json::value::RawValue;
+
+use super::{
+    Args, LongMethod, RpcContext, RpcError, Time,
+    json::{self, to_raw},
+};
 use crate::store::View;
 
-pub(super) const METHODS: &[Method] = &[("eth_getLogs", get_logs)];
+pub(super) const LONG_METHODS: &[LongMethod] = &[("eth_getLogs", get_logs)];
 
-fn get_logs(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+/// Bytes of a log without data, as JSON.
+const LOG_BYTES: usize = 400;
+
+fn get_logs(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let filter: Filter = args.required("filter")?;
     if filter.get_to_block() > Some(context.latest().number()) {
         return Err(RpcError::params("block range extends beyond current head block"));
     }
-    search(context, &filter).map(Value::Array)
+    to_raw(search(context, &filter, time)?)
 }
 
 /// All logs that the filter names.
-pub(super) fn search(context: &RpcContext, filter: &Filter) -> Result<Vec<Value>, RpcError> {
+pub(super) fn search(
+    context: &RpcContext,
+    filter: &Filter,
+    time: &Time,
+) -> Result<Vec<Log>, RpcError> {
     let view = context.latest();
     let (first, last) = match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
@@ -28,7 +43,7 @@ pub(super) fn search(context: &RpcContext, filter: &Filter) -> Result<Vec<Value>
         }
         FilterBlockOption::Range { from_block, to_block } => range(&view, from_block, to_block)?,
     };
-    in_range(context, &view, filter, first, last)
+    in_range(context, &view, filter, first..=last, time)
 }
 
 /// Both ends, the newest block where one is absent; the end is at most the newest block.
@@ -54,9 +69,10 @@ pub(super) fn in_range(
     context: &RpcContext,
     view: &View,
     filter: &Filter,
-    first: u64,
-    last: u64,
-) -> Result<Vec<Value>, RpcError> {
+    heights: RangeInclusive<u64>,
+    time: &Time,
+) -> Result<Vec<Log>, RpcError> {
+    let (&first, &last) = (heights.start(), heights.end());
     let limit = context.limits.log_blocks;
     if last.saturating_sub(first) >= limit {
         return Err(RpcError::limit(format!("query exceeds max block range {limit}")));
@@ -67,7 +83,8 @@ pub(super) fn in_range(
         return Err(RpcError::pruned());
     }
     let mut found = Vec::new();
-    for height in first..=last {
+    for height in heights {
+        time.check_answer(found.len().saturating_mul(LOG_BYTES))?;
         let Some((header, _)) = view.header_at(height)? else { continue };
         if !filter.matches_bloom(header.logs_bloom) {
             continue;
@@ -83,6 +100,6 @@ pub(super) fn in_range(
 }
 
 /// Whether address and topics of a log are those of the filter.
-pub(super) fn matches(filter: &Filter, log: &Log) -> bool {
+pub(super) fn matches(filter: &Filter, log: &alloy_primitives::Log) -> bool {
     filter.matches_address(log.address) && filter.matches_topics(log.topics())
 }

@@ -26,6 +26,7 @@ mod send;
 mod serve;
 mod simulate;
 mod subscribe;
+mod threads;
 mod transactions;
 mod txpool;
 mod workers;
@@ -36,7 +37,7 @@ mod tests;
 use std::sync::Arc;
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use self::filters::Filters;
 pub use self::{
@@ -49,9 +50,13 @@ use crate::{
     application::Chain, dev::DevControl, mempool::Mempool, p2p::GossipHandle, store::View,
 };
 use args::Args;
+use workers::Time;
 
 /// A method's name and what answers it.
 type Method = (&'static str, fn(&RpcContext, &mut Args<'_>) -> Result<Value, RpcError>);
+/// The same of one that may take long and looks at its time.
+type LongMethod =
+    (&'static str, fn(&RpcContext, &mut Args<'_>, &Time) -> Result<Box<RawValue>, RpcError>);
 
 /// What RPC answers from.
 #[derive(Debug)]

@@ -8,8 +8,17 @@ mod paced;
 mod room;
 mod scan;
 
-use std::{collections::BTreeSet, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::identity,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
+use futures::future::Either;
 use hyper::{body::Incoming, server::conn::http1, service::HttpService};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -24,23 +33,31 @@ use jsonrpsee::{
     },
     types::{ErrorObjectOwned, SubscriptionId},
 };
+use serde_json::value::RawValue;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
+use tokio_util::task::AbortOnDropHandle;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::{debug, info, warn};
 
 use gate::GateLayer;
+use load::Load;
 use meter::Meter;
 use paced::{IDLE_STALLS, Paced};
 use room::Room;
 
 use super::{
-    Args, Limits, Method, RpcContext, RpcError, accounts, blocks, call, debug, dev, discover, fees,
-    filters, forks, logs, node, peg, raw, send, simulate, subscribe, transactions, txpool,
-    workers::{Weight, Workers},
+    Args, Limits, RpcContext, RpcError, Time, accounts, blocks, call, debug, dev, discover, fees,
+    filters, forks,
+    json::to_raw,
+    logs, node, peg, raw, send, simulate, subscribe,
+    threads::Threads,
+    transactions, txpool,
+    workers::{Lane, Quick, Weight, Workers},
 };
 
 /// Answers and notifications that may wait for a WebSocket's client.
@@ -66,19 +83,25 @@ pub enum ServeError {
 
 /// A running server; it stops when [`Self::stop`] is called or all handles are dropped.
 #[derive(Clone, Debug)]
-pub struct RpcServer(ServerHandle);
+pub struct RpcServer {
+    handle: ServerHandle,
+    /// Where it runs.
+    threads: Arc<Threads>,
+}
 
 impl RpcServer {
     /// Takes no more calls; those under way end.
     pub fn stop(&self) {
-        if self.0.stop().is_err() {
+        if self.handle.stop().is_err() {
             debug!("JSON-RPC server has stopped already");
         }
     }
 
     /// Ends once the server has stopped.
     pub async fn stopped(self) {
-        self.0.stopped().await;
+        let Self { handle, threads } = self;
+        handle.stopped().await;
+        drop(threads);
     }
 }
 
@@ -93,15 +116,18 @@ pub async fn serve(
 ) -> Result<(SocketAddr, RpcServer), ServeError> {
     let failed = |source| ServeError::Listen { address: listen, source };
     let limits = context.limits;
-    let methods = module(context)?.into();
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let threads = Threads::start(limits.heavy_calls).map_err(failed)?;
+    let methods = module(context, &threads)?.into();
+    let bound = threads.spawn(TcpListener::bind(listen)).await;
+    let listener = bound.map_err(io::Error::other).and_then(identity).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (stop, handle) = stop_channel();
-    let door = Door { methods, limits, room: Arc::new(Room::new(&limits)), stop };
+    let (room, bulk) = (Arc::new(Room::new(&limits)), threads.bulk());
+    let door = Door { methods, limits, room, bulk, stop };
     // It ends with the handle, which waits for it.
-    tokio::spawn(door.open(listener));
+    drop(threads.spawn(door.open(listener)));
     info!(%address, "serving JSON-RPC");
-    Ok((address, RpcServer(handle)))
+    Ok((address, RpcServer { handle, threads: Arc::new(threads) }))
 }
 
 /// Takes connections in.
@@ -110,6 +136,8 @@ struct Door {
     methods: Methods,
     limits: Limits,
     room: Arc<Room>,
+    /// Where large requests are read and long calls answered.
+    bulk: Handle,
     stop: StopHandle,
 }
 
@@ -147,19 +175,20 @@ impl Door {
     }
 
     async fn serve(self, socket: TcpStream, id: u32, place: OwnedSemaphorePermit) {
-        let Self { methods, limits, room, stop } = self;
+        let Self { methods, limits, room, bulk, stop } = self;
         if let Err(error) = socket.set_nodelay(true) {
             debug!(%error, "a connection ended early");
             return;
         }
         let load = room.connection();
         let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
-        let (metered, shared) = (Arc::clone(&load), Arc::clone(&room));
+        let (metered, shared, apart) = (Arc::clone(&load), Arc::clone(&room), bulk.clone());
         let meter = move |service| Meter {
             service,
             load: Arc::clone(&metered),
             room: Arc::clone(&shared),
             limits,
+            bulk: apart.clone(),
         };
         let gate = GateLayer { limits, room: Arc::clone(&room), load: Arc::clone(&load) };
         let service = Server::builder()
@@ -169,17 +198,46 @@ impl Door {
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(meter))
             .set_http_middleware(tower::ServiceBuilder::new().layer(cors).layer(gate))
             .build(methods, stop.clone());
-        let socket = TokioIo::new(Paced::new(socket, load, room, &limits));
+        let socket = TokioIo::new(Paced::new(socket, Arc::clone(&load), room, &limits));
         // What a connection may hold goes by one request after the other, so not by HTTP/2.
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.stall * IDLE_STALLS)
             .serve_connection(socket, TowerToHyperService::new(service))
             .with_upgrades();
-        if let Err(error) = until_stopped(connection, stop.shutdown()).await {
+        let served = Box::pin(until_stopped(connection, stop.shutdown()));
+        if let Err(error) = moving(served, &load, &bulk).await {
             debug!(%error, "a connection ended early");
         }
         drop(place);
+    }
+}
+
+/// Serves a connection here, and what it has of large requests and answers on threads where they
+/// keep no others waiting.
+async fn moving(
+    mut served: Pin<Box<impl Future<Output = hyper::Result<()>> + Send + 'static>>,
+    load: &Arc<Load>,
+    bulk: &Handle,
+) -> Result<(), BoxError> {
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut served => return Ok(done?),
+            () = load.large(true) => {}
+        }
+        let load = Arc::clone(load);
+        let moved = bulk.spawn(async move {
+            tokio::select! {
+                biased;
+                done = &mut served => Either::Left(done),
+                () = load.large(false) => Either::Right(served),
+            }
+        });
+        match AbortOnDropHandle::new(moved).await? {
+            Either::Left(done) => return Ok(done?),
+            Either::Right(back) => served = back,
+        }
     }
 }
 
@@ -224,8 +282,11 @@ impl IdProvider for HexIds {
 }
 
 /// All methods.
-pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, RegisterMethodError> {
-    let workers = Workers::new(&context.limits);
+pub(super) fn module(
+    context: RpcContext,
+    threads: &Threads,
+) -> Result<RpcModule<RpcContext>, RegisterMethodError> {
+    let workers = Workers::new(&context.limits, threads);
     let dev = context.dev.clone();
     let mut module = RpcModule::new(context);
     if let Some(dev) = dev {
@@ -234,21 +295,29 @@ pub(super) fn module(context: RpcContext) -> Result<RpcModule<RpcContext>, Regis
     let tables = [
         accounts::METHODS,
         blocks::METHODS,
-        call::METHODS,
-        debug::METHODS,
         fees::METHODS,
         filters::METHODS,
         forks::METHODS,
-        logs::METHODS,
         node::METHODS,
         peg::METHODS,
         raw::METHODS,
-        simulate::METHODS,
         transactions::METHODS,
         txpool::METHODS,
     ];
-    for method in tables.into_iter().flatten() {
-        register(&mut module, *method, &workers)?;
+    for (name, answer) in tables.into_iter().flatten() {
+        register(&mut module, name, &workers, |context, args, _| to_raw(answer(context, args)?))?;
+    }
+    let long_tables = [
+        accounts::LONG_METHODS,
+        call::LONG_METHODS,
+        debug::LONG_METHODS,
+        fees::LONG_METHODS,
+        filters::LONG_METHODS,
+        logs::LONG_METHODS,
+        simulate::LONG_METHODS,
+    ];
+    for (name, answer) in long_tables.into_iter().flatten() {
+        register(&mut module, name, &workers, answer)?;
     }
     module.register_async_method("eth_sendRawTransaction", |params, context, _| async move {
         let (raw, _) = read(&params, &context)?;
@@ -294,18 +363,24 @@ fn read(
 /// Answers the method on the lane of its weight.
 fn register(
     module: &mut RpcModule<RpcContext>,
-    (name, answer): Method,
+    name: &'static str,
     workers: &Workers,
+    answer: impl Fn(&RpcContext, &mut Args<'_>, &Time) -> Result<Box<RawValue>, RpcError>
+    + Copy
+    + Send
+    + Sync
+    + 'static,
 ) -> Result<(), RegisterMethodError> {
     let (workers, weight) = (workers.clone(), Weight::of(name));
-    module.register_async_method(name, move |params, context, _| {
+    module.register_async_method(name, move |params, context, extensions| {
         let workers = workers.clone();
+        let lane = Lane::of(weight, extensions.get::<Quick>().is_some(), params.len_bytes());
         async move {
-            let work = move || {
+            let work = move |time: &Time| {
                 let params = params;
-                answer(&context, &mut Args::new(&params)?)
+                answer(&context, &mut Args::new(&params)?, time)
             };
-            workers.run(weight, work).await.map_err(ErrorObjectOwned::from)
+            workers.run(lane, work).await.map_err(ErrorObjectOwned::from)
         }
     })?;
     Ok(())

@@ -9,19 +9,18 @@ use mooring_stf::{
         SimulatedCall, SimulatedLog, Simulation, Stopped, simulate,
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Args, Method, RpcContext, RpcError,
+    Args, LongMethod, RpcContext, RpcError, Time,
     call::{account_overrides, block_overrides, input},
-    debug,
     error::revert_text,
     foreign::Rest,
-    json::{self, quantity},
+    json::{self, quantity, to_raw},
 };
 use crate::store::Block;
 
-pub(super) const METHODS: &[Method] = &[("eth_simulateV1", simulate_v1)];
+pub(super) const LONG_METHODS: &[LongMethod] = &[("eth_simulateV1", simulate_v1)];
 
 /// geth's codes.
 const NONCE_TOO_LOW: i32 = -38010;
@@ -40,7 +39,11 @@ const HALTED: i32 = -32015;
 const INVALID_PARAMS: i32 = -32602;
 const INTERNAL: i32 = -32603;
 
-fn simulate_v1(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn simulate_v1(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let payload: SimulatePayload = args.required("options")?;
     let view = context.state_at(args.block()?)?;
     if !view.has_trie() {
@@ -70,9 +73,9 @@ fn simulate_v1(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcEr
         hash: view.hash(),
         gas_cap: context.limits.call_gas,
     };
-    let blocks = debug::within(context, None, |limits| simulate(&base, &wanted, limits))?;
+    let blocks = time.within(&context.limits, None, |limits| simulate(&base, &wanted, limits))?;
     let answer = blocks.into_iter().map(|block| write(block, full));
-    Ok(Value::Array(answer.collect::<Result<_, _>>()?))
+    to_raw(answer.collect::<Result<Vec<_>, _>>()?)
 }
 
 fn block(block: SimBlock) -> Result<SimulateBlock, RpcError> {

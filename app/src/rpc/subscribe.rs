@@ -187,7 +187,7 @@ impl Notifier {
         Ok(())
     }
 
-    async fn send(&self, value: Value) -> Result<(), SubscriptionError> {
+    async fn send(&self, value: impl serde::Serialize) -> Result<(), SubscriptionError> {
         let message = to_raw_value(&value)?;
         self.sink.send_timeout(message, self.context.limits.stall).await?;
         Ok(())

@@ -21,7 +21,12 @@ use jsonrpsee::{
 use serde_json::{Value, json};
 use tower::{Layer, Service};
 
-use super::{load::Load, meter::Nothing, room::Room, scan};
+use super::{
+    load::Load,
+    meter::Nothing,
+    room::{Room, SMALL_REQUEST},
+    scan,
+};
 use crate::rpc::Limits;
 
 /// Puts a [`Gate`] before the JSON-RPC service of one connection.
@@ -77,6 +82,8 @@ where
             let answer = service.call(request.map(HttpBody::new));
             return Box::pin(async move { answer.await.map(closed_unless_upgraded) });
         }
+        let bytes = http_body::Body::size_hint(request.body()).exact();
+        layer.load.set_large(bytes.is_none_or(|bytes| bytes > SMALL_REQUEST as u64));
         Box::pin(async move {
             let answer = match layer.whole(request).await {
                 Ok(whole) => service.call(whole).await,

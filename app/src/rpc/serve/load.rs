@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,7 +12,7 @@ use std::{
 
 use futures::task::AtomicWaker;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
+    sync::{Notify, OwnedSemaphorePermit, watch},
     time::Instant,
 };
 
@@ -43,6 +44,8 @@ pub(super) struct Load {
     /// Requests that are not calls yet, oldest first.
     arriving: Mutex<VecDeque<Arriving>>,
     is_cut_off: AtomicBool,
+    /// Whether it has a large request or answer under way.
+    is_large: watch::Sender<bool>,
     /// Its place among the WebSockets, where it is one.
     websocket: OnceLock<OwnedSemaphorePermit>,
 }
@@ -101,6 +104,18 @@ impl Load {
     /// Whether the connection is a WebSocket.
     pub(super) fn is_websocket(&self) -> bool {
         self.websocket.get().is_some()
+    }
+
+    /// Says whether what it has under way is large: from a request's head, or from its answer, until
+    /// the next request's head.
+    pub(super) fn set_large(&self, is_large: bool) {
+        self.is_large.send_if_modified(|now| mem::replace(now, is_large) != is_large);
+    }
+
+    /// Waits until it has something large under way, or no longer.
+    pub(super) async fn large(&self, is_large: bool) {
+        // It does not end before this.
+        drop(self.is_large.subscribe().wait_for(|now| *now == is_large).await);
     }
 
     /// Waits until a WebSocket's client has taken its earlier answers.

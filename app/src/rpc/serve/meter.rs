@@ -1,7 +1,7 @@
 //! Between the transport and the methods: counts what a connection has under way, and gives the
 //! transport's own errors geth's codes and words.
 
-use std::{future::Future, sync::Arc};
+use std::{borrow::Cow, future::Future, sync::Arc};
 
 use jsonrpsee::{
     BatchResponseBuilder, MethodResponse,
@@ -11,18 +11,24 @@ use jsonrpsee::{
         error::{METHOD_NOT_FOUND_CODE, OVERSIZED_RESPONSE_CODE},
     },
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     load::{Call, Load},
     room::{Room, Turn},
 };
-use crate::rpc::{Limits, RpcError, workers::Weight};
+use crate::rpc::{
+    Limits, RpcError,
+    error::NOT_QUICK,
+    workers::{LIGHT_PARAMS, QUICK_ANSWER, Quick, Weight},
+};
 
 /// jsonrpsee's code of a batch whose answers are too large together.
 const OVERSIZED_BATCH_CODE: i32 = -32011;
-/// geth's code of both.
-const RESPONSE_TOO_LARGE: i32 = -32003;
 /// geth's code of a subscription over HTTP.
 const NO_NOTIFICATIONS: i32 = -32001;
 /// How often longer a batch may take than a call.
@@ -46,6 +52,8 @@ pub(super) struct Meter<S> {
     /// That of all connections.
     pub(super) room: Arc<Room>,
     pub(super) limits: Limits,
+    /// Where long calls are answered.
+    pub(super) bulk: Handle,
 }
 
 /// The methods as jsonrpsee serves them.
@@ -80,11 +88,19 @@ impl<S: Service> RpcServiceT for Meter<S> {
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let (meter, id) = (self.clone(), request.id.clone());
-        let call = self.load.begin(request.params.as_ref().map_or(0, |params| params.get().len()));
+        let bytes = request.params.as_ref().map_or(0, |params| params.get().len());
+        let call = self.load.begin(bytes);
         async move {
-            let turn = match Weight::of(&request.method) {
+            let weight = Weight::of(&request.method);
+            if weight == Weight::Open
+                && bytes <= LIGHT_PARAMS
+                && let Some(answer) = meter.quickly(&request).await
+            {
+                return answer;
+            }
+            let turn = match weight {
                 Weight::Light => Ok(None),
-                Weight::Heavy => meter.room.turn(&meter.load).await.map(Some),
+                Weight::Open | Weight::Heavy => meter.room.turn(&meter.load).await.map(Some),
             };
             meter.run(call, id, turn, meter.answer(request)).await
         }
@@ -112,6 +128,22 @@ impl<S: Service> RpcServiceT for Meter<S> {
 }
 
 impl<S: Service> Meter<S> {
+    /// What a call answers that turns out quick, if there is room for the answer at once. It has no
+    /// turn: it waits neither for long calls nor for other clients.
+    async fn quickly(&self, request: &Request<'_>) -> Option<MethodResponse> {
+        self.room.ready(&self.load).await.ok()?;
+        let mut request = request.clone();
+        request.extensions_mut().insert(Quick);
+        let answer = self.answer_here(request).await;
+        if answer.as_error_code() == Some(NOT_QUICK) {
+            return None;
+        }
+        let bytes = answer.as_json().get().len();
+        let room = self.room.answer_at_once(bytes).ok()?;
+        self.load.answered(bytes, room);
+        Some(answer)
+    }
+
     /// What a call answers that has a turn, or needs none, once there is room for it.
     async fn run(
         &self,
@@ -126,11 +158,27 @@ impl<S: Service> Meter<S> {
             Ok((answer, room))
         };
         let (answer, room) = admitted.await.unwrap_or_else(|why| (refusal(id, why), None));
-        self.load.answered(answer.as_json().get().len(), room);
+        let bytes = answer.as_json().get().len();
+        self.load.answered(bytes, room);
+        if bytes > QUICK_ANSWER {
+            self.load.set_large(true);
+        }
         answer
     }
 
     async fn answer(&self, request: Request<'_>) -> MethodResponse {
+        if Weight::of(&request.method) == Weight::Light {
+            return self.answer_here(request).await;
+        }
+        // What is made there may be large, and jsonrpsee copies it where it is awaited.
+        let (meter, request) = (self.clone(), owned(request));
+        let id = request.id.clone();
+        let there = self.bulk.spawn(async move { meter.answer_here(request).await });
+        let answered = AbortOnDropHandle::new(there).await;
+        answered.unwrap_or_else(|error| refusal(id, RpcError::internal("answer a call", error)))
+    }
+
+    async fn answer_here(&self, request: Request<'_>) -> MethodResponse {
         let (id, method) = (request.id.clone(), request.method.to_string());
         if method.ends_with("subscribe") && !self.load.is_websocket() {
             return failure(id, NO_NOTIFICATIONS, "notifications not supported".to_owned());
@@ -146,6 +194,9 @@ impl<S: Service> Meter<S> {
         let mut has_notification = false;
         for entry in batch {
             let answer = match entry {
+                Ok(BatchEntry::Call(request)) if Instant::now() >= until => {
+                    refusal(request.id, RpcError::Overdue)
+                }
                 Ok(BatchEntry::Call(request)) => {
                     let id = request.id.clone();
                     let answer = timeout_at(until, self.answer(request)).await;
@@ -173,6 +224,18 @@ impl<S: Service> Meter<S> {
     }
 }
 
+/// The request for a task of its own.
+fn owned(request: Request<'_>) -> Request<'static> {
+    let Request { jsonrpc, id, method, params, extensions } = request;
+    Request {
+        jsonrpc,
+        id: id.into_owned(),
+        method: Cow::Owned(method.into_owned()),
+        params: params.map(|params| Cow::Owned(params.into_owned())),
+        extensions,
+    }
+}
+
 fn refusal(id: Id<'_>, why: RpcError) -> MethodResponse {
     MethodResponse::error(id, ErrorObject::from(why))
 }
@@ -182,15 +245,12 @@ fn failure(id: Id<'_>, code: i32, text: String) -> MethodResponse {
 }
 
 fn in_geths_words(answer: MethodResponse, id: Id<'_>, method: &str) -> MethodResponse {
-    let (code, text) = match answer.as_error_code() {
-        Some(OVERSIZED_RESPONSE_CODE | OVERSIZED_BATCH_CODE) => {
-            (RESPONSE_TOO_LARGE, "response too large".to_owned())
-        }
+    match answer.as_error_code() {
+        Some(OVERSIZED_RESPONSE_CODE | OVERSIZED_BATCH_CODE) => refusal(id, RpcError::TooLarge),
         Some(METHOD_NOT_FOUND_CODE) => {
             let text = format!("the method {method} does not exist/is not available");
-            (METHOD_NOT_FOUND_CODE, text)
+            failure(id, METHOD_NOT_FOUND_CODE, text)
         }
-        Some(_) | None => return answer,
-    };
-    failure(id, code, text)
+        Some(_) | None => answer,
+    }
 }

@@ -25,6 +25,8 @@ use crate::rpc::Limits;
 
 /// Bytes that are read at once.
 const READ: usize = 8 * 1024;
+/// Reads after which others get their turn.
+const READS: u32 = 4;
 /// How often longer an HTTP client may be silent than it may take nothing.
 pub(super) const IDLE_STALLS: u32 = 4;
 
@@ -46,6 +48,8 @@ pub(super) struct Paced<S> {
     frames: Frames,
     /// Waits for room for a WebSocket's request.
     claim: Option<Claim>,
+    /// Reads since others had their turn.
+    reads: u32,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs while the client says nothing.
@@ -64,6 +68,7 @@ impl<S> Paced<S> {
             heads: Heads::default(),
             frames: Frames::default(),
             claim: None,
+            reads: 0,
             stalled: None,
             idle: None,
         }
@@ -140,10 +145,16 @@ impl<S> Paced<S> {
 impl<S: AsyncRead + Unpin> Paced<S> {
     /// Reads more input; nothing at its end.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        if self.reads == READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut bytes = [MaybeUninit::uninit(); READ];
         let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
         self.input.extend_from_slice(buffer.filled());
+        self.reads = self.reads.saturating_add(1);
         self.idle = None;
         Poll::Ready(Ok(()))
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
     time::{Instant, timeout},
 };
 use tracing::debug;
@@ -91,6 +91,11 @@ impl Room {
         self.wait(room, kib(bytes, SMALL_REQUEST, all)?, Load::here_by).await
     }
 
+    /// Waits until this connection may have another answer made.
+    pub(super) async fn ready(&self, load: &Load) -> Result<(), RpcError> {
+        timeout(self.patience, load.has_taken()).await.map_err(|_| RpcError::Overdue)
+    }
+
     /// Waits for the turn of a call on this connection.
     pub(super) async fn turn(&self, load: &Load) -> Result<Turn, RpcError> {
         let turn = async {
@@ -108,6 +113,15 @@ impl Room {
         Ok(Turn { _batch: batch, ..self.turn(load).await? })
     }
 
+    /// Room for an answer that does not wait for it; `None` for a small one, which needs none.
+    pub(super) fn answer_at_once(
+        &self,
+        bytes: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        let kib = kib(bytes, SMALL_ANSWER, ANSWERS_KIB);
+        kib.map(|kib| Arc::clone(&self.answers).try_acquire_many_owned(kib)).transpose()
+    }
+
     /// Room for an answer that is made; `None` for a small one, which needs none. What waits for
     /// it is in memory already: the answer of a call without a turn takes one, or is given up.
     pub(super) async fn answer(
@@ -115,10 +129,10 @@ impl Room {
         bytes: usize,
         turn: Option<Turn>,
     ) -> Result<Option<OwnedSemaphorePermit>, RpcError> {
-        let Some(kib) = kib(bytes, SMALL_ANSWER, ANSWERS_KIB) else { return Ok(None) };
-        if let Ok(room) = Arc::clone(&self.answers).try_acquire_many_owned(kib) {
-            return Ok(Some(room));
+        if let Ok(room) = self.answer_at_once(bytes) {
+            return Ok(room);
         }
+        let Some(kib) = kib(bytes, SMALL_ANSWER, ANSWERS_KIB) else { return Ok(None) };
         let another = || {
             let turn = Arc::clone(&self.turns).try_acquire_owned().ok()?;
             Some(Turn { _turn: turn, _batch: None })

@@ -8,7 +8,7 @@ use mooring_genesis::Genesis;
 use mooring_stf::testing::wallet;
 use serde_json::{Value, json};
 
-use super::super::{Limits, RpcContext, serve::module};
+use super::super::{Limits, RpcContext, serve::module, threads::Threads};
 use crate::{
     application::{Application, tests::rig::Rig},
     mempool::{Mempool, PoolLimits},
@@ -27,6 +27,7 @@ pub(super) struct Failure {
 pub(super) struct Bench {
     pub(super) rig: Rig,
     methods: RpcModule<RpcContext>,
+    _threads: Threads,
     _dir: tempfile::TempDir,
 }
 
@@ -40,7 +41,8 @@ impl Bench {
         rig.app = Application::new(rig.chain.clone(), Arc::new(pool.clone()));
         let limits = Limits { log_blocks: 8, ..Limits::default() };
         let context = RpcContext::new(rig.chain.clone(), pool).with_limits(limits);
-        Self { rig, methods: module(context).unwrap(), _dir: dir }
+        let threads = Threads::start(1).unwrap();
+        Self { rig, methods: module(context, &threads).unwrap(), _threads: threads, _dir: dir }
     }
 
     pub(super) async fn call(&self, method: &str, params: Value) -> Result<Value, Failure> {

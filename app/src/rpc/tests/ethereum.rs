@@ -161,6 +161,17 @@ async fn wrong_parameters_are_named() {
         let failure = bench.call(method, params).await.unwrap_err();
         assert_eq!(failure.code, -32602, "{method}: {failure:?}");
     }
+    let long = "é".repeat(100_000);
+    for (method, params) in [
+        ("eth_getBlockByHash", json!([long, false])),
+        ("eth_getStorageAt", json!([TO, long])),
+        ("eth_getBalance", json!([long])),
+        ("eth_newFilter", json!([{ "fromBlock": long }])),
+    ] {
+        let failure = bench.call(method, params).await.unwrap_err();
+        assert_eq!(failure.code, -32602, "{method}");
+        assert!(failure.message.len() < 1_000, "{method} quotes all of it");
+    }
     let failure = bench.call("eth_nothing", json!([])).await.unwrap_err();
     assert_eq!(failure.code, -32601);
     let failure = bench.call("eth_getBalance", json!([TO, "0x63"])).await.unwrap_err();

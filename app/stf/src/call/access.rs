@@ -3,10 +3,7 @@
 use alloy_eips::eip2930::AccessList;
 use revm_inspectors::access_list::AccessListInspector;
 
-use super::{
-    CallError, CallInput, CallResult, CallSite, overrides, relaxed,
-    watch::{Limits, Watched},
-};
+use super::{CallError, CallInput, CallResult, CallSite, overrides, relaxed, watch::Watched};
 use crate::{
     evm::{self, Failure},
     overlay::Overlay,
@@ -29,16 +26,12 @@ pub struct Access {
 /// Finds the access list of a call.
 ///
 /// # Errors
-/// As [`call`](super::call), and [`CallError::Stopped`] at a limit.
-pub fn access_list(
-    site: &CallSite<'_>,
-    input: &CallInput,
-    limits: Limits<'_>,
-) -> Result<Access, CallError> {
+/// As [`call`](super::call).
+pub fn access_list(site: &CallSite<'_>, input: &CallInput) -> Result<Access, CallError> {
     let mut list = input.access_list.clone().unwrap_or_default();
     let mut runs = 0;
     loop {
-        let (found, result) = run(site, input, list.clone(), limits)?;
+        let (found, result) = run(site, input, list.clone())?;
         runs += 1;
         if found == list || runs == MOST_RUNS {
             return Ok(Access { list, result });
@@ -51,7 +44,6 @@ fn run(
     site: &CallSite<'_>,
     input: &CallInput,
     list: AccessList,
-    limits: Limits<'_>,
 ) -> Result<(AccessList, CallResult), CallError> {
     let mut overlay = Overlay::new(site.state);
     overrides::apply(site.overrides, &mut overlay)?;
@@ -61,7 +53,7 @@ fn run(
     let input = CallInput { access_list: Some(list.clone()), ..input.clone() };
     let env = input.env(site.params.chain_id, gas, input.nonce.unwrap_or(nonce))?;
     let (cfg, block) = relaxed(site.params, site.block);
-    let watched = Watched::new(AccessListInspector::new(list), limits, None);
+    let watched = Watched::new(AccessListInspector::new(list), site.limits, None);
     let mut evm = evm::watched(cfg, block, overlay, moves, watched);
     let result = evm::inspect(&mut evm, env);
     let watched = evm.inspector();

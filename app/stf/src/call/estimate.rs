@@ -3,7 +3,9 @@
 use alloy_primitives::{Bytes, U256};
 use revm::primitives::eip7825::TX_GAS_LIMIT_CAP;
 
-use super::{CallError, CallInput, CallResult, CallSite, CallStatus, OverrideError, run};
+use super::{
+    CallError, CallInput, CallResult, CallSite, CallStatus, Limits, OverrideError, Stopped, run,
+};
 use crate::{
     Fault, InvalidTx,
     overlay::{Account, Overlay},
@@ -43,6 +45,9 @@ pub enum EstimateError {
     /// The overrides contradict the chain or each other.
     #[error(transparent)]
     Override(#[from] OverrideError),
+    /// It reached a limit.
+    #[error(transparent)]
+    Stopped(Stopped),
     /// The node's own fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -54,7 +59,8 @@ impl From<CallError> for EstimateError {
             CallError::Invalid(reason) => Self::Invalid(reason),
             CallError::Override(error) => Self::Override(error),
             CallError::Fault(fault) => Self::Fault(fault),
-            never @ (CallError::Tracer(_) | CallError::Stopped(_)) => {
+            CallError::Stopped(limit) => Self::Stopped(limit),
+            never @ CallError::Tracer(_) => {
                 Self::Fault(Fault::from_cause("estimate without a tracer", never))
             }
         }
@@ -66,6 +72,9 @@ impl From<CallError> for EstimateError {
 /// # Errors
 /// Why there is none.
 pub fn estimate_gas(site: &CallSite<'_>, input: &CallInput) -> Result<u64, EstimateError> {
+    // What it returns is no part of the answer.
+    let limits = Limits { answer_bytes: u64::MAX, ..site.limits };
+    let site = &CallSite { limits, ..*site };
     let limit = gas_limit(site, input)?;
     if is_plain_transfer(site, input)? && succeeds(site, input, TRANSFER_GAS)? {
         return Ok(TRANSFER_GAS);

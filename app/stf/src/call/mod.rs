@@ -28,7 +28,7 @@ pub use simulate::{
     SimulatedLog, Simulation, simulate,
 };
 pub use trace::trace_call;
-use watch::Yielding;
+use watch::Timed;
 pub use watch::{Limits, Stopped};
 
 use crate::{
@@ -81,6 +81,8 @@ pub struct CallSite<'a> {
     pub overrides: &'a Overrides,
     /// The most gas that a call gets, whatever it asks for.
     pub gas_cap: u64,
+    /// What else it may cost.
+    pub limits: Limits<'a>,
 }
 
 /// How a call ended.
@@ -185,8 +187,9 @@ const fn is_zero(price: Option<u128>) -> bool {
 /// Runs a call.
 ///
 /// # Errors
-/// [`CallError::Invalid`] when the input cannot be a transaction, [`CallError::Fault`] when the
-/// store cannot be read. A call that reverts or halts is a result.
+/// [`CallError::Invalid`] when the input cannot be a transaction, [`CallError::Stopped`] when its
+/// time is up, [`CallError::Fault`] when the store cannot be read. A call that reverts or halts is
+/// a result.
 pub fn call(site: &CallSite<'_>, input: &CallInput) -> Result<CallResult, CallError> {
     let gas = input.gas.unwrap_or(site.gas_cap).min(site.gas_cap);
     run(site, input, gas)
@@ -204,8 +207,12 @@ fn run(site: &CallSite<'_>, input: &CallInput, gas: u64) -> Result<CallResult, C
         block.basefee = 0;
     }
     let moves = overrides::moves(site.overrides, cfg.spec)?;
-    let mut evm = evm::watched(cfg, block, overlay, moves, Yielding::default());
-    match evm::inspect(&mut evm, env) {
+    let mut evm = evm::watched(cfg, block, overlay, moves, Timed::new(site.limits));
+    let ran = evm::inspect(&mut evm, env);
+    if let Some(limit) = evm.inspector().stopped() {
+        return Err(CallError::Stopped(limit));
+    }
+    match ran {
         Ok(done) => Ok(CallResult::of(done.result)),
         Err(Failure::Fault(fault)) => Err(fault.into()),
         Err(Failure::Invalid(reason)) => Err(refused(input, gas, site, reason).into()),

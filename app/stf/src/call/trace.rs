@@ -27,7 +27,6 @@ pub fn trace_call(
     site: &CallSite<'_>,
     input: &CallInput,
     options: GethDebugTracingOptions,
-    limits: Limits<'_>,
 ) -> Result<GethTrace, CallError> {
     let mut overlay = Overlay::new(site.state);
     overrides::apply(site.overrides, &mut overlay)?;
@@ -37,7 +36,7 @@ pub fn trace_call(
     let env = input.env(site.params.chain_id, gas, input.nonce.unwrap_or(nonce))?;
     let (cfg, block) = relaxed(site.params, site.block);
     let run = Run { cfg, block, moves, tx: Traced::Signed(env), context: None };
-    let (trace, _, _) = run.trace(overlay, &mut Tracer::new(options, limits)?).map_err(
+    let (trace, _, _) = run.trace(overlay, &mut Tracer::new(options, site.limits)?).map_err(
         |failure| match failure {
             TraceError::Invalid(reason) => super::refused(input, gas, site, reason).into(),
             TraceError::Call(error) => error,

@@ -10,7 +10,7 @@ use revm::{
     Inspector,
     bytecode::opcode,
     context::ContextTr,
-    context_interface::context::ContextError,
+    context_interface::{JournalTr as _, context::ContextError},
     inspector::JournalExt,
     interpreter::{
         CallInputs, CallOutcome, CreateInputs, CreateOutcome, Interpreter,
@@ -18,8 +18,10 @@ use revm::{
     },
 };
 
-/// Steps between two looks at the clock.
-const STEPS_A_LOOK: u64 = 4096;
+/// Work between two looks at the clock, in steps that touch the stack alone: tens of microseconds.
+const WORK_A_LOOK: u64 = 4096;
+/// What a step counts that reads state, hashes, copies or calls.
+const DEAR_STEP: u64 = 512;
 /// Bytes of JSON of a step without its lists.
 const STEP_BYTES: u64 = 80;
 /// Bytes of JSON of a word, quoted.
@@ -30,7 +32,7 @@ const CALL_BYTES: u64 = 400;
 /// What a watched execution may cost beside its gas.
 #[derive(Clone, Copy)]
 pub struct Limits<'a> {
-    /// Whether the time is up. Asked every few thousand steps.
+    /// Whether the time is up. Asked every few thousand steps, and more often where they are dear.
     pub is_over: &'a dyn Fn() -> bool,
     /// Bytes of the answer, as JSON and estimated: memory is of the same order.
     pub answer_bytes: u64,
@@ -49,7 +51,7 @@ pub enum Stopped {
     #[error("execution timeout")]
     Time,
     /// The answer would be too large.
-    #[error("the trace is larger than an answer may be")]
+    #[error("the result is larger than an answer may be")]
     Size,
 }
 
@@ -62,6 +64,87 @@ pub(super) struct Kept {
     pub(super) return_data: bool,
 }
 
+/// Work since the last look at the clock.
+#[derive(Clone, Copy, Debug)]
+struct Work(u64);
+
+impl Work {
+    /// Counts a step; whether it is time for a look.
+    const fn look_after(&mut self, code: u8) -> bool {
+        self.0 = self.0.saturating_add(if is_dear(code) { DEAR_STEP } else { 1 });
+        let is_due = self.0 >= WORK_A_LOOK;
+        if is_due {
+            self.0 = 0;
+        }
+        is_due
+    }
+}
+
+/// Whether it reads or writes state, hashes, copies, calls or creates.
+const fn is_dear(code: u8) -> bool {
+    use opcode::{
+        BALANCE, BLOCKHASH, CALLDATACOPY, CODECOPY, CREATE, EXTCODECOPY, EXTCODEHASH, EXTCODESIZE,
+        KECCAK256, LOG0, LOG4, MCOPY, RETURNDATACOPY, SELFDESTRUCT, SLOAD, SSTORE,
+    };
+    matches!(code, KECCAK256 | BALANCE | EXTCODESIZE | EXTCODECOPY | EXTCODEHASH | BLOCKHASH)
+        || matches!(code, SLOAD | SSTORE | CALLDATACOPY | CODECOPY | RETURNDATACOPY | MCOPY)
+        || matches!(code, LOG0..=LOG4 | CREATE..=SELFDESTRUCT)
+}
+
+/// Ends an execution, which then fails with this reason.
+fn halt<C: ContextTr>(interpreter: &mut Interpreter, context: &mut C, reason: Stopped) {
+    *context.error() = Err(ContextError::Custom(reason.to_string()));
+    interpreter.bytecode.action().take();
+    interpreter.bytecode.reset_action();
+    interpreter.halt_fatal();
+}
+
+/// An inspector that looks at nothing but the clock and the length of the answer.
+#[derive(Debug)]
+pub(super) struct Timed<'a> {
+    limits: Limits<'a>,
+    work: Work,
+    stopped: Option<Stopped>,
+}
+
+impl<'a> Timed<'a> {
+    pub(super) const fn new(limits: Limits<'a>) -> Self {
+        Self { limits, work: Work(0), stopped: None }
+    }
+
+    /// Why it was stopped, if it was.
+    pub(super) const fn stopped(&self) -> Option<Stopped> {
+        self.stopped
+    }
+
+    /// Whether this step would end the call with more than an answer may have, as hex.
+    fn answers_too_much<C>(&self, interpreter: &Interpreter, code: u8, context: &C) -> bool
+    where
+        C: ContextTr,
+    {
+        matches!(code, opcode::RETURN | opcode::REVERT)
+            && context.journal().depth() <= 1
+            && interpreter.stack.peek(1).is_ok_and(|bytes| {
+                bytes.saturating_mul(U256::from(2)) > U256::from(self.limits.answer_bytes)
+            })
+    }
+}
+
+impl<C: ContextTr> Inspector<C> for Timed<'_> {
+    fn step(&mut self, interpreter: &mut Interpreter, context: &mut C) {
+        let code = interpreter.bytecode.opcode();
+        if self.work.look_after(code) && (self.limits.is_over)() {
+            self.stopped = Some(Stopped::Time);
+        }
+        if self.answers_too_much(interpreter, code, context) {
+            self.stopped = Some(Stopped::Size);
+        }
+        if let Some(reason) = self.stopped {
+            halt(interpreter, context, reason);
+        }
+    }
+}
+
 /// An inspector that is stopped at its limits.
 #[derive(Debug)]
 pub(super) struct Watched<'a, I> {
@@ -69,7 +152,7 @@ pub(super) struct Watched<'a, I> {
     limits: Limits<'a>,
     /// What is kept of steps, if they are kept.
     kept: Option<Kept>,
-    steps: u64,
+    work: Work,
     /// The slots of each contract that its steps named.
     slots: BTreeMap<Address, BTreeSet<U256>>,
     bytes: u64,
@@ -79,7 +162,7 @@ pub(super) struct Watched<'a, I> {
 impl<'a, I> Watched<'a, I> {
     pub(super) const fn new(inner: I, limits: Limits<'a>, kept: Option<Kept>) -> Self {
         let slots = BTreeMap::new();
-        Self { inner, limits, kept, steps: 0, slots, bytes: 0, stopped: None }
+        Self { inner, limits, kept, work: Work(0), slots, bytes: 0, stopped: None }
     }
 
     /// Why it was stopped, if it was.
@@ -107,12 +190,9 @@ impl<'a, I> Watched<'a, I> {
     }
 
     fn count_step(&mut self, interpreter: &Interpreter) {
-        self.steps = self.steps.saturating_add(1);
-        if self.steps.is_multiple_of(STEPS_A_LOOK) {
-            std::thread::yield_now();
-            if (self.limits.is_over)() {
-                self.stopped = Some(Stopped::Time);
-            }
+        let code = interpreter.bytecode.opcode();
+        if self.work.look_after(code) && (self.limits.is_over)() {
+            self.stopped = Some(Stopped::Time);
         }
         let Some(kept) = self.kept else { return };
         let mut bytes = STEP_BYTES;
@@ -125,7 +205,6 @@ impl<'a, I> Watched<'a, I> {
         if kept.return_data {
             bytes = bytes.saturating_add(2 * interpreter.return_data.buffer_len());
         }
-        let code = interpreter.bytecode.opcode();
         if kept.storage
             && matches!(code, opcode::SLOAD | opcode::SSTORE)
             && let Ok(slot) = interpreter.stack.peek(0)
@@ -154,23 +233,6 @@ impl<T: revm::interpreter::interpreter_types::ReturnData> BufferLen for T {
     }
 }
 
-/// An inspector that looks at nothing. Every few thousand steps it lets the system run what waits
-/// for the processor, which a call of fifty million gas would keep for tens of milliseconds: who
-/// was woken on it waited for the scheduler's next tick, even while another was free.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Yielding {
-    steps: u64,
-}
-
-impl<C> Inspector<C> for Yielding {
-    fn step(&mut self, _: &mut Interpreter, _: &mut C) {
-        self.steps = self.steps.saturating_add(1);
-        if self.steps.is_multiple_of(STEPS_A_LOOK) {
-            std::thread::yield_now();
-        }
-    }
-}
-
 impl<C, I> Inspector<C> for Watched<'_, I>
 where
     C: ContextTr<Journal: JournalExt>,
@@ -183,10 +245,7 @@ where
     fn step(&mut self, interpreter: &mut Interpreter, context: &mut C) {
         self.count_step(interpreter);
         if let Some(reason) = self.stopped {
-            *context.error() = Err(ContextError::Custom(reason.to_string()));
-            interpreter.bytecode.action().take();
-            interpreter.bytecode.reset_action();
-            interpreter.halt_fatal();
+            halt(interpreter, context, reason);
             return;
         }
         self.inner.step(interpreter, context);

@@ -1,18 +1,20 @@
 //! Calls that change nothing, and estimates.
 
+use std::cell::Cell;
+
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{SolCall as _, SolError as _};
 use mooring_bridge::{NATIVE, addresses::GATEWAY, contracts::gateway::Gateway};
 use mooring_stf::{
     BlockContext, InvalidTx,
     call::{
-        AccountOverride, BlockOverrides, CallInput, CallResult, CallSite, CallStatus,
-        EstimateError, Overrides, call, estimate_gas,
+        AccountOverride, BlockOverrides, CallError, CallInput, CallResult, CallSite, CallStatus,
+        EstimateError, Limits, Overrides, Stopped, call, estimate_gas,
     },
     testing::wallet,
 };
 
-use crate::world::{ETHER, World, alice, bob, deploying, token_init_code, withdraw};
+use crate::world::{ETHER, FREE, World, alice, bob, deploying, token_init_code, withdraw};
 
 const STRANGER: Address = Address::repeat_byte(0x57);
 
@@ -24,6 +26,7 @@ fn with_site<T>(world: &World, overrides: &Overrides, run: impl FnOnce(&CallSite
         block: &block,
         overrides,
         gas_cap: 50_000_000,
+        limits: FREE,
     })
 }
 
@@ -102,9 +105,71 @@ fn block_overrides_are_what_the_call_sees() {
         block: &block,
         overrides: &overrides,
         gas_cap: 1_000_000,
+        limits: FREE,
     };
     let result = call(&site, &input(STRANGER, [])).unwrap();
     assert_eq!(U256::from_be_slice(&result.output), U256::from(77));
+}
+
+#[test]
+fn a_call_stops_when_its_time_is_up() {
+    let world = World::funded();
+    // JUMPDEST, PUSH0, JUMP; and JUMPDEST, GAS, SLOAD, POP, PUSH0, JUMP.
+    let (jumps, reads) = ([0x5b, 0x5f, 0x56], [0x5b, 0x5a, 0x54, 0x50, 0x5f, 0x56]);
+    let block = BlockContext::of(&world.chain.head.header);
+    for (endless, gas_a_look) in [(&jumps[..], 14_000..30_000), (&reads, 16_800..17_500)] {
+        let looks = Cell::new(0);
+        let count = || {
+            looks.set(looks.get() + 1);
+            false
+        };
+        let mut site = CallSite {
+            params: &world.chain.params,
+            state: &world.chain.state,
+            block: &block,
+            overrides: &code(STRANGER, endless),
+            gas_cap: 10_000_000,
+            limits: Limits { is_over: &count, ..FREE },
+        };
+        let result = call(&site, &input(STRANGER, [])).unwrap();
+        assert_eq!(result.status, CallStatus::OutOfGas);
+        assert!(gas_a_look.contains(&(10_000_000 / looks.get())), "{looks:?} looks");
+
+        site.limits.is_over = &|| true;
+        let stopped = call(&site, &input(STRANGER, [])).unwrap_err();
+        assert!(matches!(stopped, CallError::Stopped(Stopped::Time)), "{stopped}");
+        let stopped = estimate_gas(&site, &input(STRANGER, [])).unwrap_err();
+        assert!(matches!(stopped, EstimateError::Stopped(Stopped::Time)), "{stopped}");
+    }
+}
+
+#[test]
+fn a_call_stops_before_it_answers_too_much() {
+    let world = World::funded();
+    let block = BlockContext::of(&world.chain.head.header);
+    // PUSH2 512, PUSH0, RETURN; and all that this returns to a caller of its own.
+    let mut overrides = code(STRANGER, &[0x61, 0x02, 0x00, 0x5f, 0xf3]);
+    let caller = Address::repeat_byte(0x58);
+    let mut calls = vec![0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73];
+    calls.extend_from_slice(STRANGER.as_slice());
+    // GAS, CALL, RETURNDATASIZE, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
+    calls.extend_from_slice(&[0x5a, 0xf1, 0x3d, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]);
+    overrides.extend(code(caller, &calls));
+    let site = |answer_bytes| CallSite {
+        params: &world.chain.params,
+        state: &world.chain.state,
+        block: &block,
+        overrides: &overrides,
+        gas_cap: 1_000_000,
+        limits: Limits { answer_bytes, ..FREE },
+    };
+    let answer = call(&site(1_024), &input(STRANGER, [])).unwrap();
+    assert_eq!(answer.output.len(), 512);
+    let stopped = call(&site(1_023), &input(STRANGER, [])).unwrap_err();
+    assert!(matches!(stopped, CallError::Stopped(Stopped::Size)), "{stopped}");
+    let inside = call(&site(1_023), &input(caller, [])).unwrap();
+    assert_eq!(U256::from_be_slice(&inside.output), U256::from(512));
+    estimate_gas(&site(1_023), &input(STRANGER, [])).unwrap();
 }
 
 #[test]

@@ -11,13 +11,11 @@ use mooring_stf::{
     testing::{MemoryState, TestChain, ethereum_genesis},
 };
 
-use crate::world::alice;
+use crate::world::{FREE, alice};
 
 const SENDER: Address = Address::repeat_byte(0xc0);
 const CALLEE: Address = Address::repeat_byte(0xc1);
 const TRANSFERS: Address = address!("0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
-
-const FREE: Limits<'_> = Limits { is_over: &|| false, answer_bytes: 1 << 20 };
 
 fn chain() -> TestChain {
     TestChain::new(&ethereum_genesis(1_000_000_000_000_000_000))

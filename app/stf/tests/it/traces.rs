@@ -17,12 +17,10 @@ use mooring_stf::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{ETHER, World, alice, bob, withdraw};
+use crate::world::{ETHER, FREE, World, alice, bob, withdraw};
 
 const CALLER: Address = Address::repeat_byte(0xca);
 const CALLEE: Address = Address::repeat_byte(0xce);
-
-const FREE: Limits<'_> = Limits { is_over: &|| false, answer_bytes: 1 << 20 };
 
 fn options(options: Value) -> GethDebugTracingOptions {
     serde_json::from_value(options).unwrap()
@@ -40,7 +38,12 @@ fn input(to: Address) -> CallInput {
     CallInput { from: Some(alice()), to: Some(to), gas: Some(100_000), ..CallInput::default() }
 }
 
-fn with_site<T>(world: &World, overrides: &Overrides, run: impl FnOnce(&CallSite<'_>) -> T) -> T {
+fn with_site<T>(
+    world: &World,
+    overrides: &Overrides,
+    limits: Limits<'_>,
+    run: impl FnOnce(&CallSite<'_>) -> T,
+) -> T {
     let block = BlockContext::of(&world.chain.head.header);
     run(&CallSite {
         params: &world.chain.params,
@@ -48,6 +51,7 @@ fn with_site<T>(world: &World, overrides: &Overrides, run: impl FnOnce(&CallSite
         block: &block,
         overrides,
         gas_cap: 50_000_000,
+        limits,
     })
 }
 
@@ -58,7 +62,7 @@ fn traced(
     limits: Limits<'_>,
 ) -> Result<Value, CallError> {
     let world = World::funded();
-    with_site(&world, overrides, |site| trace_call(site, input, options(tracing), limits))
+    with_site(&world, overrides, limits, |site| trace_call(site, input, options(tracing)))
         .map(|trace| serde_json::to_value(trace).unwrap())
 }
 
@@ -185,7 +189,7 @@ fn an_access_list_names_what_is_read_beside_the_callee_itself() {
     let overrides = code(&[(CALLER, &reader)]);
     let world = World::funded();
     let found =
-        with_site(&world, &overrides, |site| access_list(site, &input(CALLER), FREE)).unwrap();
+        with_site(&world, &overrides, FREE, |site| access_list(site, &input(CALLER))).unwrap();
     let slot = B256::with_last_byte(1);
     let wanted = AccessList(vec![
         AccessListItem { address: CALLER, storage_keys: vec![slot] },

@@ -9,12 +9,14 @@ use mooring_bridge::{
 };
 use mooring_stf::{
     ExecutedBlock, TxOutcome,
-    call::{CallInput, CallSite, CallStatus, Overrides, call},
+    call::{CallInput, CallSite, CallStatus, Limits, Overrides, call},
     testing::{Federation, TestChain, pegged_genesis, wallet},
 };
 
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
 pub const MEMBERS: u8 = 4;
+/// No limit beside gas that a test reaches.
+pub const FREE: Limits<'_> = Limits { is_over: &|| false, answer_bytes: 1 << 20 };
 /// A token on L1.
 pub const L1_TOKEN: Address = address!("0x70ce00000000000000000000000000000000007a");
 /// Runtime code that stores the second word of its input at the first.
@@ -71,6 +73,7 @@ impl World {
             block: &block,
             overrides: &overrides,
             gas_cap: 50_000_000,
+            limits: FREE,
         };
         let input =
             CallInput { to: Some(to), data: input.abi_encode().into(), ..CallInput::default() };

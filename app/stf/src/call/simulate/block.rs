@@ -233,7 +233,7 @@ impl Step<'_> {
             (None, Ok(ran)) => ran,
             (None, Err(Failure::Fault(fault))) => return Err(fault.into()),
             (None, Err(Failure::Invalid(reason))) => {
-                return Err(refuse(refused(call, gas, &self.site(), reason)));
+                return Err(refuse(refused(call, gas, &self.site(budget.limits), reason)));
             }
         };
         budget.spend_bytes(watched.bytes())?;
@@ -270,7 +270,7 @@ impl Step<'_> {
         (ran, overlay, tracer)
     }
 
-    fn site(&self) -> CallSite<'_> {
+    fn site<'a>(&'a self, limits: Limits<'a>) -> CallSite<'a> {
         const NONE: &Overrides = &Overrides::new();
         CallSite {
             params: self.base.params,
@@ -278,6 +278,7 @@ impl Step<'_> {
             block: &self.context,
             overrides: NONE,
             gas_cap: self.base.gas_cap,
+            limits,
         }
     }
 }
