@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 EEST_DIR ?= ../shared/fixtures/eest-state-tests.tar.xz
 DENY := $(HOME)/.cache/mooring/tools/bin/cargo-deny
 
-.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc determinism durability fuzz lint fmt bench artifacts vectors
+.PHONY: help setup build devnet devnet-down test test-rust test-contracts conformance conformance-rpc determinism durability hostile fuzz lint fmt bench artifacts vectors
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ determinism: setup ## The golden hash of `make test` again, compiled without any
 
 durability: build ## Power cuts, broken disks and flipped bytes, twenty times what `make test` runs
 	MOORING_SEEDS=20000 $(CARGO) test --locked --workspace --test it -- --nocapture store:: flips:: process::
+
+hostile: build ## What honest clients wait beside each attack (ATTACK: one of them)
+	MOORING_ATTACK='$(ATTACK)' $(CARGO) test --locked --workspace --test it -- --ignored --nocapture hostile::others::waits
 
 fuzz: setup ## Hostile bytes to decoders, snapshots, JSON-RPC and tries (TARGET: one of them; FUZZ_SECONDS: each, 60 if not told)
 	./scripts/fuzz.sh $(TARGET)

@@ -1,6 +1,7 @@
 //! Hostile clients against a real node: each is refused by a limit, the node's memory stays where
 //! it was, and honest clients are still answered.
 
+mod others;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio::{
 };
 
 use crate::devnet::PATIENCE;
-use server::{Server, answer, frame, head, request, websocket};
+use server::{Client, Server, answer, frame, head, request, websocket};
 
 /// How much the node's memory may grow under any of this.
 const GROWTH: u64 = 64 * 1024 * 1024;
@@ -161,14 +162,15 @@ async fn endless_calls_and_searches_stall_neither_blocks_nor_others() {
 
     let body = request("eth_call", &endless).to_string();
     let calls = (0..64).map(|_| server.post(body.as_bytes()));
-    let quiet = server.waits().await;
+    let height = request("eth_blockNumber", &json!([]));
+    let quiet = server.waits(1_000, &height).await;
     let (answers, busy) = tokio::join!(futures::future::join_all(calls), async {
         honest_client_is_served(&server).await;
-        server.waits().await
+        server.waits(1_000, &height).await
     });
     // Printed, not asserted: a shared machine has its own pauses.
-    println!("honest calls: {quiet:?} alone, {busy:?} beside endless ones");
-    assert!(busy.max < WAIT, "waited {busy:?}");
+    println!("honest calls: {quiet} alone, {busy} beside endless ones");
+    assert!(busy.max < WAIT, "waited {busy}");
     for (_, body) in answers {
         assert!(body.contains("out of gas") || body.contains("timed out"), "{body}");
     }
@@ -232,7 +234,7 @@ async fn clients_that_do_not_read_are_not_read_from() {
     for code in [LARGE, LARGEST].repeat(4) {
         // What is not read would be 200 answers.
         let flood = frame(&request("eth_call", &code_call(code)).to_string()).repeat(200);
-        sockets.push(flooded(&server, &flood).await);
+        sockets.push(flooded(server.client, &flood).await);
     }
     for _ in 0..20 {
         honest_client_is_served(&server).await;
@@ -268,8 +270,8 @@ async fn honest_client_has(server: &Server, code: &str, bytes: usize) {
 }
 
 /// A WebSocket that was sent as much of `flood` as the server takes within a second.
-async fn flooded(server: &Server, flood: &[u8]) -> TcpStream {
-    let (status, mut socket) = websocket(server.address).await.unwrap();
+async fn flooded(client: Client, flood: &[u8]) -> TcpStream {
+    let (status, mut socket) = websocket(client.address).await.unwrap();
     assert!(status.starts_with("HTTP/1.1 101"), "{status}");
     drop(tokio::time::timeout(Duration::from_secs(1), socket.write_all(flood)).await);
     socket
@@ -282,7 +284,7 @@ async fn requests_that_never_end_take_no_memory() {
     // The end of each is missing.
     let mut part = frame(&"x".repeat(5 * 1024 * 1024 - 1));
     part.truncate(5 * 1024 * 1024 - 1024);
-    let sockets = futures::future::join_all((0..64).map(|_| flooded(&server, &part))).await;
+    let sockets = futures::future::join_all((0..64).map(|_| flooded(server.client, &part))).await;
     for _ in 0..5 {
         honest_client_is_served(&server).await;
         memory.check(&server, "unfinished WebSocket messages");

@@ -1,14 +1,18 @@
 //! A node of its own process, whose memory can be read, and raw connections to it.
 
 use std::{
+    fmt,
     net::SocketAddr,
+    ops::Deref,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use alloy_primitives::U256;
 use mooring_app::config::{Home, NodeConfig};
 use mooring_genesis::{Engine, FeeRule, Genesis, Setup};
+use mooring_testnet::keys;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -19,21 +23,24 @@ use tokio::{
 
 use crate::devnet::{PATIENCE, mooring};
 
-/// Calls whose waits are measured together.
-const CALLS: usize = 1_000;
-
 /// How long calls waited.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "printed")]
 pub(super) struct Waits {
     p50: Duration,
     p99: Duration,
     pub(super) max: Duration,
 }
 
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, max] = [self.p50, self.p99, self.max].map(|wait| wait.as_secs_f64() * 1e3);
+        write!(f, "p50 {p50:.2} p99 {p99:.2} max {max:.2} ms")
+    }
+}
+
 /// A dev node that seals every 200 ms, in a process of its own.
 pub(super) struct Server {
-    pub(super) address: SocketAddr,
+    pub(super) client: Client,
     child: Child,
     _dir: TempDir,
 }
@@ -54,7 +61,7 @@ impl Server {
             .spawn()
             .unwrap();
         let address = listening(&mut child, &log).await;
-        Self { address, child, _dir: dir }
+        Self { client: Client { address }, child, _dir: dir }
     }
 
     /// Bytes of memory that the process holds.
@@ -64,46 +71,13 @@ impl Server {
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib * 1024
     }
+}
 
-    /// Status line with headers, and body, of a POST.
-    pub(super) async fn post(&self, body: &[u8]) -> (String, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let head = head(self.address, &format!("content-length: {}", body.len()));
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(body).await.unwrap();
-        answer(&mut stream).await
-    }
+impl Deref for Server {
+    type Target = Client;
 
-    pub(super) async fn call(&self, method: &str, params: Value) -> Value {
-        let (_, body) = self.post(request(method, &params).to_string().as_bytes()).await;
-        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{method}: {error} in {body:?}"))
-    }
-
-    /// How long an honest client waits for the newest height, and the height.
-    pub(super) async fn honest(&self) -> (Duration, u64) {
-        let start = Instant::now();
-        let answer = self.call("eth_blockNumber", json!([])).await;
-        let height = answer["result"].as_str().unwrap().trim_start_matches("0x").to_owned();
-        (start.elapsed(), u64::from_str_radix(&height, 16).unwrap())
-    }
-
-    /// How long an honest client's calls wait.
-    pub(super) async fn waits(&self) -> Waits {
-        let mut all = Vec::with_capacity(CALLS);
-        for _ in 0..CALLS {
-            all.push(self.honest().await.0);
-        }
-        all.sort();
-        Waits { p50: all[CALLS / 2], p99: all[CALLS * 99 / 100], max: all[CALLS - 1] }
-    }
-
-    /// Waits for a block after this height.
-    pub(super) async fn block_after(&self, height: u64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.honest().await.1 <= height {
-            assert!(Instant::now() < deadline, "no block after {height}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }
 
@@ -114,11 +88,77 @@ impl Drop for Server {
     }
 }
 
+/// A client that opens a connection for each call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    pub(super) address: SocketAddr,
+}
+
+impl Client {
+    /// Status line with headers, and body, of a POST.
+    pub(super) async fn post(self, body: &[u8]) -> (String, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = head(self.address, &format!("content-length: {}", body.len()));
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        answer(&mut stream).await
+    }
+
+    /// A POST whose answer, if there is one, is of no interest.
+    pub(super) async fn try_post(self, body: &[u8]) {
+        let Ok(mut stream) = TcpStream::connect(self.address).await else { return };
+        let head = head(self.address, &format!("content-length: {}", body.len()));
+        if stream.write_all(head.as_bytes()).await.is_ok() {
+            drop(stream.write_all(body).await);
+            let _ = answer(&mut stream).await;
+        }
+    }
+
+    pub(super) async fn call(self, method: &str, params: Value) -> Value {
+        let (_, body) = self.post(request(method, &params).to_string().as_bytes()).await;
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{method}: {error} in {body:?}"))
+    }
+
+    /// How long an honest client waits for the newest height, and the height.
+    pub(super) async fn honest(self) -> (Duration, u64) {
+        let start = Instant::now();
+        let answer = self.call("eth_blockNumber", json!([])).await;
+        let height = answer["result"].as_str().unwrap().trim_start_matches("0x").to_owned();
+        (start.elapsed(), u64::from_str_radix(&height, 16).unwrap())
+    }
+
+    /// How long so many of a call wait, one after the other. All are answered.
+    pub(super) async fn waits(self, count: usize, call: &Value) -> Waits {
+        let call = call.to_string();
+        let mut all = Vec::with_capacity(count);
+        for _ in 0..count {
+            let start = Instant::now();
+            let (_, body) = self.post(call.as_bytes()).await;
+            all.push(start.elapsed());
+            let answer: Value = serde_json::from_str(&body).unwrap();
+            assert!(answer.get("result").is_some(), "{call}: {answer}");
+        }
+        all.sort();
+        Waits { p50: all[count / 2], p99: all[count * 99 / 100], max: all[count - 1] }
+    }
+
+    /// Waits for a block after this height.
+    pub(super) async fn block_after(self, height: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.honest().await.1 <= height {
+            assert!(Instant::now() < deadline, "no block after {height}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
 fn write_home(dir: &Path) {
     let mut setup = Setup::new(31_337, Engine::Dev, 1_700_000_000_000);
     setup.fee_rule = FeeRule::Ethereum;
     setup.dev = true;
     setup.block_interval_ms = 200;
+    let rich = keys::signer_at(0).unwrap().address();
+    setup.alloc.insert(rich, U256::from(10).pow(U256::from(21)));
     let genesis = Genesis::unpegged(setup).unwrap();
     let mut config = NodeConfig::default();
     config.rpc.listen = "127.0.0.1:0".parse().unwrap();
