@@ -3,26 +3,37 @@
 use std::sync::Arc;
 
 use alloy_eips::BlockId;
-use serde_json::{Value, json as document};
+use serde_json::{Value, json as document, value::RawValue};
 
-use super::{Args, Method, RpcContext, RpcError, foreign::Rest, json};
+use super::{
+    Args, LongMethod, Method, RpcContext, RpcError, Time,
+    foreign::Rest,
+    json::{self, to_raw},
+};
 use crate::store::Block;
 
 pub(super) const METHODS: &[Method] = &[
     ("eth_blockNumber", number),
-    ("eth_getBlockByNumber", by_id),
-    ("eth_getBlockByHash", by_hash),
     ("eth_getBlockTransactionCountByNumber", count),
     ("eth_getBlockTransactionCountByHash", count_by_hash),
     ("eth_getUncleCountByBlockNumber", uncle_count),
     ("eth_getUncleCountByBlockHash", uncle_count_by_hash),
     ("eth_getUncleByBlockNumberAndIndex", uncle_by_id),
     ("eth_getUncleByBlockHashAndIndex", uncle_by_hash),
-    ("eth_getHeaderByNumber", header_by_id),
-    ("eth_getHeaderByHash", header_by_hash),
     ("eth_getBlockReceipts", receipts),
     ("eth_capabilities", capabilities),
 ];
+
+pub(super) const LONG_METHODS: &[LongMethod] = &[
+    ("eth_getBlockByNumber", by_id),
+    ("eth_getBlockByHash", by_hash),
+    ("eth_getHeaderByNumber", header_by_id),
+    ("eth_getHeaderByHash", header_by_hash),
+];
+
+/// Bytes of a transaction without data, as JSON, and of its hash alone.
+const TX_BYTES: usize = 800;
+const HASH_BYTES: usize = 69;
 
 fn number(context: &RpcContext, _: &mut Args<'_>) -> Result<Value, RpcError> {
     Ok(json::quantity(context.latest().number()))
@@ -49,31 +60,61 @@ fn answer(
     block.map_or(Ok(Value::Null), |block| write(&block))
 }
 
-/// The block that `id` names, as JSON.
-fn full(context: &RpcContext, id: BlockId, full: bool) -> Result<Value, RpcError> {
-    answer(find(context, id)?, |block| json::block(block, context.rest_of(block), full))
+/// The block that `id` names, with its transactions if they are asked for.
+fn whole(
+    context: &RpcContext,
+    id: BlockId,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
+    let is_full = args.optional("full transactions")?.unwrap_or(false);
+    to_raw(answer(find(context, id)?, |block| {
+        let each = if is_full { TX_BYTES } else { HASH_BYTES };
+        time.check_answer(block.transactions.len().saturating_mul(each))?;
+        json::block(block, context.rest_of(block), is_full)
+    })?)
 }
 
-fn by_id(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn by_id(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let id = args.required("block")?;
-    full(context, id, args.optional("full transactions")?.unwrap_or(false))
+    whole(context, id, args, time)
 }
 
-fn by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
+fn by_hash(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
     let id = hash_id(args)?;
-    full(context, id, args.optional("full transactions")?.unwrap_or(false))
+    whole(context, id, args, time)
 }
 
-fn header(context: &RpcContext, id: BlockId) -> Result<Value, RpcError> {
-    answer(find(context, id)?, |block| json::sized_header(block, context.rest_of(block)))
+/// A header tells the size of its block, which grows with the transactions.
+fn header(context: &RpcContext, id: BlockId, time: &Time) -> Result<Box<RawValue>, RpcError> {
+    to_raw(answer(find(context, id)?, |block| {
+        time.check_answer(block.transactions.len().saturating_mul(HASH_BYTES))?;
+        json::sized_header(block, context.rest_of(block))
+    })?)
 }
 
-fn header_by_id(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    header(context, args.required("block")?)
+fn header_by_id(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
+    header(context, args.required("block")?, time)
 }
 
-fn header_by_hash(context: &RpcContext, args: &mut Args<'_>) -> Result<Value, RpcError> {
-    header(context, hash_id(args)?)
+fn header_by_hash(
+    context: &RpcContext,
+    args: &mut Args<'_>,
+    time: &Time,
+) -> Result<Box<RawValue>, RpcError> {
+    header(context, hash_id(args)?, time)
 }
 
 fn counted(

@@ -53,11 +53,10 @@ fn suggested_tip(view: &View) -> Result<u128, RpcError> {
     let oldest = view.number().saturating_sub(SAMPLED_BLOCKS.saturating_sub(1));
     let mut tips = Vec::new();
     for height in oldest..=view.number() {
-        let Some((header, _)) = view.header_at(height)? else { continue };
-        let base_fee = u128::from(header.base_fee_per_gas.unwrap_or_default());
-        for receipt in view.receipts(height)?.unwrap_or_default() {
-            tips.extend(receipt.effective_gas_price.checked_sub(base_fee));
-        }
+        let Some(block) = view.block(height)? else { continue };
+        let base_fee = u128::from(block.header.base_fee_per_gas.unwrap_or_default());
+        let prices = block.receipts.iter().map(|receipt| receipt.effective_gas_price);
+        tips.extend(prices.filter_map(|price| price.checked_sub(base_fee)));
     }
     tips.sort_unstable();
     let median = tips.get(tips.len() / 2).copied().unwrap_or_default();

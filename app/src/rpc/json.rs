@@ -63,7 +63,7 @@ pub(super) fn header(header: &Header, hash: B256) -> Result<Value, RpcError> {
 pub(super) fn sized_header(block: &Block, rest: Rest<'_>) -> Result<Value, RpcError> {
     let mut fields = header(&block.header, block.hash)?;
     if let Some(fields) = fields.as_object_mut() {
-        let size = raw::block(block, rest).len();
+        let size = raw::block_len(block, rest);
         fields.insert("size".to_owned(), quantity(size as u64));
     }
     Ok(fields)

@@ -55,6 +55,21 @@ pub(super) fn block(block: &Block, rest: Rest<'_>) -> Vec<u8> {
     out
 }
 
+/// Bytes of [`block`], which need not be made for it.
+pub(super) fn block_len(block: &Block, rest: Rest<'_>) -> usize {
+    let transactions = block.transactions.iter().map(|tx| match tx.encoded_2718_len() {
+        bytes if tx.tx_type() == 0 => bytes,
+        bytes => alloy_rlp::Header { list: false, payload_length: bytes }.length_with_payload(),
+    });
+    let list = |payload_length| alloy_rlp::Header { list: true, payload_length };
+    let Rest { ommers, withdrawals } = rest;
+    let body = block.header.length()
+        + list(transactions.sum()).length_with_payload()
+        + alloy_rlp::list_length::<Header, Header>(ommers)
+        + withdrawals.map_or(0, alloy_rlp::list_length::<Withdrawal, Withdrawal>);
+    list(body).length_with_payload()
+}
+
 /// A typed transaction stands in the list as a string, a legacy one as itself.
 fn transactions(block: &Block) -> Vec<u8> {
     let mut out = Vec::new();

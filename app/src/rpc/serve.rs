@@ -309,6 +309,7 @@ pub(super) fn module(
     }
     let long_tables = [
         accounts::LONG_METHODS,
+        blocks::LONG_METHODS,
         call::LONG_METHODS,
         debug::LONG_METHODS,
         fees::LONG_METHODS,

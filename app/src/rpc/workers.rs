@@ -26,7 +26,7 @@ pub(super) const LIGHT_PARAMS: usize = 16 * 1024;
 pub(super) enum Weight {
     /// A few reads.
     Light,
-    /// Executes, searches or proves: only running it tells how much.
+    /// Executes, searches, proves or lists: only running it tells how much.
     Open,
     /// So much that it need not be tried.
     Heavy,
@@ -40,13 +40,18 @@ impl Weight {
             | "eth_createAccessList"
             | "eth_estimateGas"
             | "eth_feeHistory"
+            | "eth_getBlockByHash"
+            | "eth_getBlockByNumber"
+            | "eth_getHeaderByHash"
+            | "eth_getHeaderByNumber"
             | "eth_getLogs"
             | "eth_getProof" => Self::Open,
             "eth_getBlockReceipts"
             | "eth_getFilterChanges"
             | "eth_getFilterLogs"
             | "eth_simulateV1"
-            | "txpool_content" => Self::Heavy,
+            | "txpool_content"
+            | "txpool_inspect" => Self::Heavy,
             _ if method.starts_with("debug_") => Self::Heavy,
             _ => Self::Light,
         }

@@ -1,17 +1,34 @@
-//! Accounts and words in use, under a budget of bytes.
+//! Accounts, words and old blocks in use, each under a budget of bytes.
 //!
-//! Every entry is the newest value of its key, with the height since which it is known to hold:
+//! A block is what its hash says. Every other entry is the newest value of its key, with the height since which it is known to hold:
 //! right for every view at that height or above. Commits overwrite before readers see the new tip.
 
-use alloy_primitives::{Address, U256};
-use mooring_stf::{AccountRecord, ChangeSet};
+use std::sync::Arc;
+
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, B256, U256};
+use mooring_stf::{AccountRecord, ChangeSet, tx::EthTx};
 use mooring_trie::EMPTY_ROOT_HASH;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
+
+use super::block::Block;
 
 /// The least budget of each of the two parts, so that an entry always fits.
 const LEAST_BYTES: u64 = 1 << 20;
 /// About what an entry costs besides its key and its value.
 const ENTRY_OVERHEAD: u64 = 32;
+
+/// Budget of the blocks: some of five thousand transactions, which take ten milliseconds to read.
+const BLOCK_BYTES: u64 = 16 << 20;
+/// How many blocks to expect.
+const BLOCKS: usize = 256;
+/// About what a transaction takes with its receipt, besides its data and its logs.
+const TX_BYTES: usize = 1_000;
+/// About what a log takes besides its data.
+const LOG_BYTES: usize = 250;
 
 #[derive(Clone, Debug)]
 struct Known<T> {
@@ -21,6 +38,29 @@ struct Known<T> {
 
 type Accounts = Cache<Address, Known<Option<AccountRecord>>, Bytes>;
 type Slots = Cache<(Address, U256), Known<U256>, Bytes>;
+
+type Blocks = Cache<B256, Arc<Block>, BlockWeight>;
+
+/// About the bytes of memory of a block.
+#[derive(Clone, Debug)]
+struct BlockWeight;
+
+impl Weighter<B256, Arc<Block>> for BlockWeight {
+    fn weight(&self, _: &B256, block: &Arc<Block>) -> u64 {
+        let logs = block.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let logs = logs.fold(0, |sum: usize, log| sum + LOG_BYTES + log.data.data.len());
+        let inputs: usize = block.transactions.iter().map(input_bytes).sum();
+        let each = (1 + block.transactions.len()).saturating_mul(TX_BYTES);
+        each.saturating_add(logs).saturating_add(inputs) as u64
+    }
+}
+
+fn input_bytes(tx: &EthTx) -> usize {
+    match tx {
+        EthTx::System(tx) => tx.data.len(),
+        EthTx::Signed(tx) => tx.input().len(),
+    }
+}
 
 /// All entries of a part weigh the same.
 #[derive(Clone, Debug)]
@@ -38,11 +78,12 @@ impl Bytes {
     }
 }
 
-/// The newest values of accounts and words in use.
+/// The newest values of accounts and words in use, and blocks that were read back.
 #[derive(Debug)]
 pub(super) struct Hot {
     accounts: Accounts,
     slots: Slots,
+    blocks: Blocks,
 }
 
 impl Hot {
@@ -55,7 +96,18 @@ impl Hot {
         Self {
             accounts: Cache::with_weighter(items(&account), half, account),
             slots: Cache::with_weighter(items(&slot), half, slot),
+            blocks: blocks(),
         }
+    }
+
+    /// The block with this hash, where it was read.
+    pub(super) fn block(&self, hash: B256) -> Option<Arc<Block>> {
+        self.blocks.get(&hash)
+    }
+
+    /// Keeps a block that was read.
+    pub(super) fn keep_block(&self, block: &Arc<Block>) {
+        self.blocks.insert(block.hash, Arc::clone(block));
     }
 
     /// The account at `height`, where it is known.
@@ -103,5 +155,20 @@ impl Hot {
     pub(super) fn clear(&self) {
         self.accounts.clear();
         self.slots.clear();
+    }
+}
+
+/// In one shard, so that a large block fits, and half of it for those that were read once.
+fn blocks() -> Blocks {
+    let mut options = OptionsBuilder::new();
+    options.shards(1).estimated_items_capacity(BLOCKS).weight_capacity(BLOCK_BYTES);
+    match options.hot_allocation(0.5).build() {
+        Ok(options) => Cache::with_options(
+            options,
+            BlockWeight,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        Err(_) => Cache::with_weighter(BLOCKS, BLOCK_BYTES, BlockWeight),
     }
 }

@@ -92,11 +92,16 @@ impl View {
             return Ok(None);
         }
         let Some((header, hash)) = self.header_at(number)? else { return Ok(None) };
+        if let Some(block) = self.known_block(hash) {
+            return Ok(Some(block));
+        }
         let transactions = self
             .read(keys::BODY, &keys::height(number), record::transactions)?
             .ok_or_else(|| Fault::new(format!("read the body of block {number}")))?;
         let receipts = self.stored_receipts(number)?;
-        Ok(Some(Arc::new(Block { header, hash, transactions, receipts })))
+        let block = Arc::new(Block { header, hash, transactions, receipts });
+        self.keep_block(&block);
+        Ok(Some(block))
     }
 
     /// The receipts of the block at `number`, `None` above the view and where it is not kept.

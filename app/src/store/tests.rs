@@ -187,6 +187,23 @@ fn dropped_blocks_leave_nothing_behind() {
 }
 
 #[test]
+fn a_block_of_the_tables_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    Draft::default().balance(A, 1).commit(&store, 0);
+    let committed = store.latest().block(1).unwrap().unwrap();
+    for balance in 2..=3 {
+        Draft::default().balance(A, balance).commit(&store, 0);
+    }
+    store.flush().unwrap();
+    let read = store.latest().block(1).unwrap().unwrap();
+    assert_eq!(read, committed);
+    let again = store.latest().block(1).unwrap().unwrap();
+    assert!(Arc::ptr_eq(&read, &again));
+    assert_ne!(store.latest().block(2).unwrap(), Some(again));
+}
+
+#[test]
 fn a_block_on_another_parent_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -9,7 +9,7 @@ use mooring_rocks::{ColumnFamily, Snapshot};
 use mooring_stf::{AccountRecord, BlockState, Fault, StateReader};
 use mooring_trie::{EMPTY_ROOT_HASH, Nibbles, NodeReader, StateTrie};
 
-use super::block::{Layer, Tip};
+use super::block::{Block, Layer, Tip};
 use super::hot::Hot;
 use super::{history, keys, record};
 
@@ -114,6 +114,16 @@ impl View {
     /// A [`Fault`] when the store cannot be read.
     pub fn code_at(&self, address: Address) -> Result<Bytes, Fault> {
         self.code(self.account_or_empty(address)?.code_hash)
+    }
+
+    /// The block with this hash, where it was read from the base before.
+    pub(super) fn known_block(&self, hash: B256) -> Option<Arc<Block>> {
+        self.0.hot.block(hash)
+    }
+
+    /// Keeps a block that was read from the base.
+    pub(super) fn keep_block(&self, block: &Arc<Block>) {
+        self.0.hot.keep_block(block);
     }
 
     /// The value `decode`d from a record of the base, `None` when it is absent.

@@ -165,6 +165,14 @@ impl EthTx {
         out.into()
     }
 
+    /// Bytes of the EIP-2718 encoding.
+    pub fn encoded_2718_len(&self) -> usize {
+        match self {
+            Self::System(tx) => tx.encode().len(),
+            Self::Signed(tx) => tx.inner().encode_2718_len(),
+        }
+    }
+
     /// Wei per gas that it pays in a block with this base fee; 0 for a system transaction.
     pub fn effective_gas_price(&self, base_fee: u64) -> u128 {
         match self {

@@ -27,16 +27,20 @@ const JUMPS: &str = "0x5b5f56";
 const READS: &str = "0x5b5a54505f56";
 /// `JUMPDEST PUSH3 1048575 PUSH0 KECCAK256 POP PUSH0 JUMP`.
 const HASHES: &str = "0x5b620fffff5f20505f56";
+/// Transfers of the large blocks.
+const TRANSFERS: u64 = 1_500;
+const FEES: Fees = Fees { max_fee: 10_000_000_000, tip: 1 };
 /// What the attacking process is told.
 const ATTACK: &str = "MOORING_ATTACK";
 const ADDRESS: &str = "MOORING_ADDRESS";
+const LARGE_BLOCK: &str = "MOORING_LARGE_BLOCK";
 /// Blocks to search, each with [`LOGS`] logs.
 const BLOCKS: u64 = 1_500;
 /// Emits 64 logs: `PUSH1 64; JUMPDEST; PUSH0 PUSH0 LOG0; PUSH1 1 SWAP1 SUB; DUP1 PUSH1 2 JUMPI`.
 const LOGS: &str = "0x60405b5f5fa060019003806002575f5ff3";
 
 /// The attacks. Each goes on until it is killed.
-const ALL: [&str; 12] = [
+const ALL: [&str; 14] = [
     "batches",
     "heavy batches",
     "bodies",
@@ -46,6 +50,8 @@ const ALL: [&str; 12] = [
     "endless reads",
     "endless hashes",
     "searches",
+    "large blocks",
+    "parts of large blocks",
     "WebSockets",
     "slow WebSockets",
     "slow readers",
@@ -57,13 +63,14 @@ async fn waits_beside_each_attack() {
     go_first();
     let server = Server::start(&[]).await;
     with_logs(&server).await;
+    let large = with_large_blocks(&server).await;
     // The first calls fill pools and caches that stay.
     let _ = honest(server.client).await;
     let only = std::env::var(ATTACK).unwrap_or_default();
     for attack in ALL.into_iter().filter(|attack| only.is_empty() || *attack == only) {
         let alone = honest(server.client).await;
         let before = server.resident();
-        let beside = Beside::start(server.client, attack);
+        let beside = Beside::start(server.client, attack, large);
         tokio::time::sleep(Duration::from_secs(1)).await;
         let busy = honest(server.client).await;
         let grown = server.resident().saturating_sub(before) / (1024 * 1024);
@@ -101,13 +108,11 @@ async fn honest(client: Client) -> [(&'static str, Waits); 3] {
 
 /// A chain of [`BLOCKS`] blocks with logs.
 async fn with_logs(server: &Server) {
-    let endpoint = Endpoint::new(&format!("http://{}", server.client.address)).unwrap();
-    let wallet = Wallet::new(endpoint.clone(), keys::signer_at(0).unwrap()).await.unwrap();
+    let (endpoint, wallet) = wallet(server).await;
     let input = Bytes::from(hex::decode(LOGS).unwrap());
     let action = Action { input, ..Action::default() };
-    let fees = Fees { max_fee: 10_000_000_000, tip: 1 };
     for nonce in 0..BLOCKS {
-        let (_, raw) = wallet.sign(&action, nonce, 200_000, fees).unwrap();
+        let (_, raw) = wallet.sign(&action, nonce, 200_000, FEES).unwrap();
         endpoint.send_raw(raw).await.unwrap();
         server.client.call("dev_seal", json!([])).await;
     }
@@ -115,16 +120,47 @@ async fn with_logs(server: &Server) {
     assert_eq!(logs["result"].as_array().unwrap().len(), 64, "{logs}");
 }
 
+/// Transfers in blocks of some hundred; the block with the most.
+async fn with_large_blocks(server: &Server) -> u64 {
+    let (endpoint, wallet) = wallet(server).await;
+    let action = Action { to: Some(wallet.address()), ..Action::default() };
+    for nonce in BLOCKS..BLOCKS + TRANSFERS {
+        let (_, raw) = wallet.sign(&action, nonce, 21_000, FEES).unwrap();
+        endpoint.send_raw(raw).await.unwrap();
+    }
+    let (mut most, mut found) = (0, 0);
+    let (_, last) = server.honest().await;
+    server.block_after(last + 1).await;
+    for height in BLOCKS..=last + 1 {
+        let height_arg = json!([format!("0x{height:x}")]);
+        let count = server.call("eth_getBlockTransactionCountByNumber", height_arg).await;
+        let count = count["result"].as_str().unwrap().trim_start_matches("0x").to_owned();
+        let count = u64::from_str_radix(&count, 16).unwrap();
+        if count > most {
+            (most, found) = (count, height);
+        }
+    }
+    println!("the largest block has {most} transactions");
+    found
+}
+
+async fn wallet(server: &Server) -> (Endpoint, Wallet) {
+    let endpoint = Endpoint::new(&format!("http://{}", server.client.address)).unwrap();
+    let wallet = Wallet::new(endpoint.clone(), keys::signer_at(0).unwrap()).await.unwrap();
+    (endpoint, wallet)
+}
+
 /// An attack by a process that runs where nobody else wants to: its clients' work is not the node's.
 struct Beside(Child);
 
 impl Beside {
-    fn start(client: Client, attack: &str) -> Self {
+    fn start(client: Client, attack: &str, large_block: u64) -> Self {
         let child = Command::new("chrt")
             .args(["--idle", "0"])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "hostile::others::attacker", "--ignored"])
             .env(ATTACK, attack)
+            .env(LARGE_BLOCK, format!("0x{large_block:x}"))
             .env(ADDRESS, client.address.to_string())
             .stdout(Stdio::null())
             .spawn()
@@ -198,6 +234,18 @@ fn posts(name: &str) -> Option<(usize, Vec<Vec<u8>>)> {
             let all = json!({ "fromBlock": "0x0" });
             let none = json!({ "fromBlock": "0x0", "address": format!("0x{}", "ee".repeat(20)) });
             (64, [all, none].map(|filter| call("eth_getLogs", json!([filter]))).into())
+        }
+        "large blocks" => {
+            let block = std::env::var(LARGE_BLOCK).unwrap();
+            let whole = call("eth_getBlockByNumber", json!([block, true]));
+            let receipts = call("eth_getBlockReceipts", json!([block]));
+            (64, vec![whole, receipts])
+        }
+        "parts of large blocks" => {
+            let block = std::env::var(LARGE_BLOCK).unwrap();
+            let header = call("eth_getHeaderByNumber", json!([block]));
+            let one = call("eth_getTransactionByBlockNumberAndIndex", json!([block, "0x1"]));
+            (64, vec![header, one])
         }
         _ => return None,
     })
